@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libkaiser: page-table isolation for any x86-64 kernel.
+ *
+ * The host gives memory, one IPI hook and a handler for each kind of event; the library owns the
+ * roots that CR3 holds, the window that user mode can see, the gates in it and the flushes. Cold
+ * work goes through struct kaiser_ops; the handlers at the end of this file bind at link time, so
+ * that no gate holds an indirect branch. Nothing is allocated but through the hook, and no state
+ * lives outside the struct kaiser that kaiser_init() was given.
+ *
+ * Contexts, as named below:
+ *	boot	one CPU, before any user space runs, memory may be allocated
+ *	task	a thread's kernel stack, interrupts on, may wait for other CPUs
+ *	irqoff	interrupts off, on the CPU it speaks of, never waits
+ *	any	everything but NMI, #MC, #DB and #DF handlers
+ *	nmi	everything
+ */
+#ifndef KAISER_KAISER_H
+#define KAISER_KAISER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kaiser/layout.h>
+#include <kaiser/regs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KAISER_MAX_CPUS 64
+
+/* A physical address: a type of its own in name, so that none is dereferenced by accident. */
+typedef uint64_t kaiser_pa_t;
+
+/* Errors are negative, grouped by who can mend it. kaiser_strerror() gives the sentence. */
+enum kaiser_error {
+	KAISER_OK = 0,
+	/* The host's call was wrong. */
+	KAISER_E_ARG = -1,      /* a parameter is out of range, misaligned or NULL */
+	KAISER_E_STATE = -2,    /* called in the wrong order, or twice */
+	KAISER_E_FOREIGN = -3,  /* a foreign table that an NMI would misread: on an odd page */
+	KAISER_E_KERNEL_HALF = -4, /* a top-level entry of the kernel half changed after init */
+	/* The host could not give what was asked for. */
+	KAISER_E_NOMEM = -10,
+	KAISER_E_MAP = -11,     /* the map hook failed */
+	/* This machine cannot be isolated; kaiser_strerror() names the feature. */
+	KAISER_E_FRED = -20,
+	KAISER_E_GUEST = -21,   /* SEV-ES or TDX guest: #VC or #VE may hit any instruction */
+	KAISER_E_SSS = -22,     /* supervisor shadow stacks are on */
+	KAISER_E_XENPV = -23,
+	/* The library itself is wrong: a bug. */
+	KAISER_E_INTERNAL = -30,
+};
+/* One sentence, static. nmi. */
+const char *kaiser_strerror(int error);
+
+/* ---- what the host provides ------------------------------------------------------------- */
+
+enum kaiser_prot { KAISER_PROT_R = 0, KAISER_PROT_W = 1, KAISER_PROT_X = 2 };
+
+/* Every hook gets the host's ctx first. None may be NULL. */
+struct kaiser_ops {
+	/* 2^order pages, contiguous, naturally aligned, cleared; the address by which the host can
+	 * write them, or NULL. boot and task. The library owns them until page_free. */
+	void *(*page_alloc)(void *ctx, unsigned order);
+	void (*page_free)(void *ctx, void *va, unsigned order);
+	/* Between such addresses and physical ones; phys_to_virt for any page-table page. nmi. */
+	kaiser_pa_t (*virt_to_phys)(void *ctx, const void *va);
+	void *(*phys_to_virt)(void *ctx, kaiser_pa_t pa);
+	/* Maps one 4K page in the host's kernel half, supervisor, not GLOBAL, NX unless X; or takes
+	 * it out again and flushes it everywhere. 0, or anything else for failure. boot, task. */
+	int (*map)(void *ctx, uint64_t va, kaiser_pa_t pa, unsigned prot);
+	void (*unmap)(void *ctx, uint64_t va);
+	/* Runs fn(arg) on each CPU of mask (bit = CPU number; the calling one is never in it) with
+	 * interrupts off, and returns when all have. task, or irqoff if mask is 0. */
+	void (*call_cpus)(void *ctx, uint64_t mask, void (*fn)(void *arg), void *arg);
+	/* The number of the CPU it runs on. any. */
+	unsigned (*cpu_number)(void *ctx);
+	/* Ends the kernel; must not return. nmi. */
+	void (*panic)(void *ctx, const char *message);
+};
+
+enum kaiser_mode { KAISER_AUTO, KAISER_ON, KAISER_OFF };
+
+struct kaiser_config {
+	const struct kaiser_ops *ops; /* kept, not copied */
+	void *ctx;
+	/* Where the window goes: 2 MiB aligned, chosen at random by the host, independently of
+	 * where the kernel lies, but within 2 GiB of its text (gates jump there directly). Nothing
+	 * may be mapped in [window, window + kaiser_window_bytes(cpus)). */
+	uint64_t window;
+	unsigned cpus;             /* how many CPUs will ever be prepared, 1 to KAISER_MAX_CPUS */
+	unsigned host_pages;       /* of host data behind the private pages, 1 to 12 */
+	kaiser_pa_t kernel_root;   /* the host's top-level table: its kernel half is copied to every
+	                            * kernel root, so its top-level entries must be final */
+	uint64_t user_end;         /* one past the last user address; SYSRET only a page below it */
+	enum kaiser_mode mode;     /* from kaiser_policy_parse() */
+};
+
+/* ---- bringing it up --------------------------------------------------------------------- */
+
+struct kaiser_cpu;
+struct kaiser_space;
+
+enum { KAISER_VECTORS = 256 };
+
+struct kaiser_policy {
+	enum kaiser_mode asked;
+	bool isolate;              /* the decision */
+	const char *reason;        /* one clause, static */
+	bool meltdown;             /* the CPU needs isolation */
+	bool verw;                 /* MD_CLEAR: VERW on every exit */
+};
+
+/* The whole state of the library. Allocated by the host, zeroed; private but for `policy`. */
+struct kaiser {
+	struct kaiser_config cfg;
+	struct kaiser_policy policy;
+	void *idt;                 /* writable alias of the IDT page */
+	void *text_user, *text_kernel; /* the two views; then the kernel text pages */
+	void *ktext[KAISER_KTEXT_PAGES];
+	struct kaiser_cpu *cpu[KAISER_MAX_CPUS];
+	uint64_t live;             /* CPUs whose gates are live. atomic */
+	uint64_t next_space_id;    /* never reused. atomic */
+	uint64_t kernel_half[256]; /* the top-level entries as they were at init */
+	bool nx;                   /* EFER.NXE is on */
+};
+
+/* Reads "pti=auto|on|off" and "nopti" from a Linux command line; the last one counts. any. */
+enum kaiser_mode kaiser_policy_parse(const char *cmdline);
+
+/* Bytes of address space the window takes for that many CPUs, a multiple of 2 MiB. any. */
+uint64_t kaiser_window_bytes(unsigned cpus);
+
+/* Checks the machine, decides the policy, builds the two views and the IDT and maps them into the
+ * kernel half. k zeroed. boot. KAISER_E_ARG, _STATE, _NOMEM, _MAP, or why the machine is refused;
+ * after a failure everything is given back and k is zeroed again. */
+int kaiser_init(struct kaiser *k, const struct kaiser_config *cfg);
+
+/* Allocates and maps everything CPU `cpu` needs, its user window tables and root slots included,
+ * so that kaiser_cpu_enter() cannot fail for want of memory. boot, task; on any CPU.
+ * KAISER_E_ARG, _STATE (twice), _NOMEM, _MAP; after a failure nothing is left behind. */
+int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu);
+
+/* The host's data of that CPU, as mapped behind the entry page: also at %gs:KAISER_GS_HOST there.
+ * NULL if not prepared. any. */
+void *kaiser_cpu_host_area(struct kaiser *k, unsigned cpu);
+
+/* On the CPU itself, irqoff: loads its GDT, TSS, GS base, the SYSCALL MSRs, a kernel root of ours
+ * and the IDT, in an order that leaves no moment without a valid gate. From here on the gates are
+ * live and CR3 is the library's. kstack_top: the running thread's. KAISER_E_STATE. */
+int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top);
+
+/* The inverse, for offline, kexec, suspend and crash: evicts all spaces of this CPU, loads the
+ * host's kernel_root and takes the CPU out of every mask. The IDT stays. irqoff. */
+void kaiser_cpu_leave(struct kaiser *k);
+
+/* Loads a table that is not ours (EFI, AP bring-up, kexec): physical address of a top-level table,
+ * or 0 for kernel_root. While it is loaded no user mode may run; switch to a space to come back.
+ * KAISER_E_FOREIGN if it lies on an odd page: an NMI would take it for a user root. irqoff. */
+int kaiser_load_foreign(struct kaiser *k, kaiser_pa_t root);
+
+/* ---- spaces ----------------------------------------------------------------------------- */
+
+/* One address space: the host's own top-level table, which is never loaded into CR3 itself.
+ * Embedded in the host's structure; fields private but for top. */
+struct kaiser_space {
+	struct kaiser *k;
+	uint64_t *top;             /* the host's table, by a writable address */
+	uint64_t id;               /* 64 bits, never reused */
+	uint64_t gen;              /* of the user half's top level; atomic */
+	uint64_t tlb_gen;          /* of everything below it; atomic */
+	uint64_t cpus;             /* CPUs that hold it in a slot; atomic */
+	uint64_t used[4];          /* which user-half entries are present */
+	bool isolated;
+};
+
+/* top: 4 KiB aligned, its user half empty, owned by the host. any. KAISER_E_ARG. */
+int kaiser_space_init(struct kaiser *k, struct kaiser_space *s, uint64_t *top);
+
+/* Writes one top-level entry of the user half, in the host's table and in the roots of every CPU
+ * that runs the space, before it returns. An entry that goes away or changes is also flushed. The
+ * host serialises calls for one space. task. KAISER_E_ARG if index >= 256. */
+int kaiser_space_set_top(struct kaiser_space *s, unsigned index, uint64_t entry);
+
+/* Makes this CPU run s: its kernel root is loaded now, its user root by the next exit. What user
+ * mode could read of the former space's registers is wiped. NULL: the empty space. irqoff. */
+void kaiser_space_switch(struct kaiser *k, struct kaiser_space *s);
+
+/* Takes s out of every slot of every CPU; one that has it loaded gets the empty space. Call it
+ * before the space's tables are freed and before the struct goes. Nobody may switch to it
+ * meanwhile. task. */
+void kaiser_space_evict(struct kaiser_space *s);
+
+/* ---- flushes: after the host has changed its tables ------------------------------------- */
+
+/* [start, end) of s, page aligned, on every CPU that runs it. freed_tables: page-table pages will
+ * be freed, so CPUs that hold s lazily must forget it too. task. */
+void kaiser_flush_range(struct kaiser_space *s, uint64_t start, uint64_t end, bool freed_tables);
+void kaiser_flush_page(struct kaiser_space *s, uint64_t va);
+void kaiser_flush_space(struct kaiser_space *s, bool freed_tables);
+/* Kernel addresses [start, end), every CPU. task; boot before other CPUs run. */
+void kaiser_flush_kernel(struct kaiser *k, uint64_t start, uint64_t end);
+/* Everything, everywhere. task. */
+void kaiser_flush_all(struct kaiser *k);
+
+/* ---- the running thread ----------------------------------------------------------------- */
+
+/* The stack that the next entry from user mode of this CPU uses. 16-byte aligned. irqoff. */
+static inline void kaiser_set_kernel_stack(uint64_t top)
+{
+	__asm__ volatile("movq %0, %%gs:%c1" ::"r"(top),
+			 "i"(KAISER_GS_PRIVATE + KAISER_PRIV_KSTACK)
+			 : "memory");
+}
+
+/* Returns to user mode with *regs, by SYSRET where that is safe, else by IRET: a new thread's first
+ * return. regs lies at the top of the thread's kernel stack. irqoff; GS is the kernel's. */
+__attribute__((__noreturn__)) void kaiser_exit_to_user(struct pt_regs *regs);
+
+/* ---- looking at it ---------------------------------------------------------------------- */
+
+struct kaiser_stats {
+	uint64_t switches;         /* kaiser_space_switch() to another space */
+	uint64_t recycles;         /* ... for which a slot was filled anew */
+	uint64_t cr3_writes;       /* by C; gates not counted */
+	uint64_t flush_pages, flush_full, flush_ipis, top_writes;
+};
+/* Summed over all CPUs. any. */
+void kaiser_stats(struct kaiser *k, struct kaiser_stats *st);
+
+struct kaiser_slot_info {
+	uint64_t space_id;         /* 0: empty */
+	kaiser_pa_t kernel_root, user_root;
+	bool loaded, isolated;
+};
+/* Slot `slot` of CPU `cpu`: false when there is none such. any. */
+bool kaiser_slot_info(struct kaiser *k, unsigned cpu, unsigned slot, struct kaiser_slot_info *si);
+
+/* Prints the last transitions of CPU `cpu`, oldest first, one line each. Nothing unless built with
+ * KAISER_DEBUG. nmi. */
+void kaiser_trace_dump(struct kaiser *k, unsigned cpu, void (*line)(void *arg, const char *text),
+		       void *arg);
+
+/* ---- what the host handles: link-time seam ---------------------------------------------- */
+/*
+ * Called by the gates with the kernel root loaded, the kernel's GS, interrupts off, AC and DF
+ * clear, on the thread's kernel stack if the event came from user mode. They return with interrupts
+ * off; when *regs is a user frame, the way out is by its contents.
+ */
+void kaiser_on_syscall(struct pt_regs *regs);   /* SYSCALL from 64-bit mode; ax is -ENOSYS */
+/* Any vector but 1, 2, 8 and 18. regs->orig_ax is the error code where there is one, else the
+ * vector. For #PF, CR2 is still untouched. */
+void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector);
+/* From user mode: the thread's stack. From kernel mode: a stack of their own, and whatever was
+ * interrupted may be in any state: take no lock that anything else takes. */
+void kaiser_on_nmi(struct pt_regs *regs);       /* do not schedule */
+/* DR7 was cleared (it is put back for a kernel frame; the host's to set for a user one). */
+void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6);
+void kaiser_on_machine_check(struct pt_regs *regs);
+__attribute__((__noreturn__)) void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The window, as C and assembly see it. Every number that the entry code uses is here, each proved
+ * by a _Static_assert in kaiser/src/layout_check.c.
+ *
+ *   window + 0x0000   IDT                        both roots, read-only
+ *          + 0x1000   gate text                  user root: user view; kernel root: kernel view
+ *          + 0x2000   kernel text, 2 pages       kernel roots only: what follows the heads
+ *          + 0x20000  CPU 0, one stride a CPU:
+ *              + 0x00000  descriptors: GDT, TSS  both roots, read-only
+ *              + 0x01000  I/O bitmap, 3 pages    unmapped unless the process asked
+ *              + 0x04000  hole                   the entry stack cannot grow into anything
+ *              + 0x05000  entry page             both roots, read-write, NX; kernel GS base
+ *              + 0x06000  private page           kernel roots only from here on
+ *              + 0x07000  transition trace       debug builds
+ *              + 0x08000  hole, #DF stack (2 pages), hole, #MC stack, hole, #DB stack, hole,
+ *                         NMI stack: four times 3 pages
+ *              + 0x14000  the host's own data, up to 12 pages
+ */
+#ifndef KAISER_LAYOUT_H
+#define KAISER_LAYOUT_H
+
+#define KAISER_PAGE_SHIFT 12
+#define KAISER_PAGE_SIZE  4096
+
+/* Window offsets. */
+#define KAISER_WIN_IDT    0x0000
+#define KAISER_WIN_TEXT   0x1000
+#define KAISER_WIN_KTEXT  0x2000
+#define KAISER_KTEXT_PAGES 2
+#define KAISER_CPU_STRIDE 0x20000
+#define KAISER_CPU_SHIFT  17
+
+/* Offsets in a CPU's stride. */
+#define KAISER_CPU_DESC     0x00000
+#define KAISER_CPU_IOMAP    0x01000
+#define KAISER_IOMAP_PAGES  3
+#define KAISER_CPU_ENTRY    0x05000
+#define KAISER_CPU_PRIVATE  0x06000
+#define KAISER_CPU_TRACE    0x07000
+#define KAISER_CPU_DF_STACK 0x09000
+#define KAISER_CPU_MC_STACK 0x0c000
+#define KAISER_CPU_DB_STACK 0x0f000
+#define KAISER_CPU_NMI_STACK 0x12000
+#define KAISER_IST_STACK_PAGES 2
+#define KAISER_CPU_HOST     0x14000
+#define KAISER_HOST_MAX_PAGES 12
+
+/* The kernel's GS base is the entry page; these are displacements from it. */
+#define KAISER_GS_PRIVATE (KAISER_CPU_PRIVATE - KAISER_CPU_ENTRY)
+#define KAISER_GS_TRACE   (KAISER_CPU_TRACE - KAISER_CPU_ENTRY)
+#define KAISER_GS_HOST    (KAISER_CPU_HOST - KAISER_CPU_ENTRY)
+
+/* The entry page. Entry stack lowest; then the scratch words; then the hardware's IST stacks, on
+ * which nothing but heads and last instructions runs. */
+#define KAISER_ENTRY_STACK_TOP 0x1c0
+#define KAISER_SCRATCH_SP      0x1c0 /* user RSP, on SYSCALL and SYSRET */
+#define KAISER_SCRATCH_DI      0x1c8 /* user RDI, on SYSRET */
+#define KAISER_IST_NMI_TOP     0x400
+#define KAISER_IST_MC_TOP      0x600
+#define KAISER_IST_DB_TOP      0x800
+#define KAISER_IST_DF_TOP      0xa00
+#define KAISER_IST_BYTES       0x200
+
+/* The private page: struct kaiser_cpu begins with these. */
+#define KAISER_PRIV_KSTACK    0x00 /* top of the running thread's kernel stack */
+#define KAISER_PRIV_EXIT_CR3  0x08 /* what the next exit to user mode loads */
+#define KAISER_PRIV_WIPE      0x10 /* IST stacks that hold residue: bit = IST index */
+#define KAISER_PRIV_NMI_STATE 0x14 /* KAISER_NMI_* */
+#define KAISER_PRIV_EXIT_VA   0x18 /* kaiser_exit_user in the window */
+#define KAISER_PRIV_SELF      0x20
+#define KAISER_PRIV_TRACE_POS 0x28
+#define KAISER_PRIV_USER_END  0x30 /* SYSRET only to RIP below this */
+
+#define KAISER_NMI_IDLE    0
+#define KAISER_NMI_RUNNING 1
+#define KAISER_NMI_LATCHED 2 /* or-ed in: run the handler once more */
+
+/* CR3. The PCID bit and bit 63 are used only when PCID is. */
+#define KAISER_SWITCH_SHIFT 12
+#define KAISER_SWITCH_BIT   (1 << KAISER_SWITCH_SHIFT)
+
+/* Selectors: Linux's, since programs see them and SYSRET dictates their order. */
+#define KAISER_KERNEL_CS 0x10
+#define KAISER_KERNEL_DS 0x18
+#define KAISER_USER32_CS 0x23
+#define KAISER_USER_DS   0x2b
+#define KAISER_USER_CS   0x33
+#define KAISER_TSS_SEL   0x40
+#define KAISER_LDT_SEL   0x50
+#define KAISER_GDT_TLS   12 /* first of three TLS entries */
+#define KAISER_GDT_ENTRIES 16
+
+/* The descriptors page: GDT, then TSS, so placed that the I/O bitmap begins with the next page. */
+#define KAISER_TSS_OFF     0x80
+#define KAISER_TSS_IOMAP   (KAISER_PAGE_SIZE - KAISER_TSS_OFF)
+#define KAISER_TSS_LIMIT   (KAISER_TSS_IOMAP + 8192) /* inclusive: one 0xff byte behind it */
+#define KAISER_TSS_NO_IOMAP 0xffff
+
+/* IST indices. */
+#define KAISER_IST_NMI 1
+#define KAISER_IST_MC  2
+#define KAISER_IST_DB  3
+#define KAISER_IST_DF  4
+
+/* struct pt_regs, Linux's order, in bytes. */
+#define KAISER_R15     0x00
+#define KAISER_R14     0x08
+#define KAISER_R13     0x10
+#define KAISER_R12     0x18
+#define KAISER_BP      0x20
+#define KAISER_BX      0x28
+#define KAISER_R11     0x30
+#define KAISER_R10     0x38
+#define KAISER_R9      0x40
+#define KAISER_R8      0x48
+#define KAISER_AX      0x50
+#define KAISER_CX      0x58
+#define KAISER_DX      0x60
+#define KAISER_SI      0x68
+#define KAISER_DI      0x70
+#define KAISER_ORIG_AX 0x78
+#define KAISER_IP      0x80
+#define KAISER_CS      0x88
+#define KAISER_FLAGS   0x90
+#define KAISER_SP      0x98
+#define KAISER_SS      0xa0
+#define KAISER_PT_REGS_BYTES 0xa8
+
+#endif

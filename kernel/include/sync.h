@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Sleeping: wait queues and mutexes. proc/sync.c. */
+#ifndef KERNEL_SYNC_H
+#define KERNEL_SYNC_H
+
+#include "list.h"
+#include "spinlock.h"
+
+struct task;
+
+struct waitq {
+	spinlock_t lock; /* taken with irqs off: interrupt handlers may wake */
+	struct list waiters;
+};
+
+struct waiter {
+	struct list link;
+	struct task *task;
+	bool exclusive; /* wake_one() stops after one of these */
+};
+
+#define WAITQ_INIT(name) {SPINLOCK_INIT, LIST_INIT((name).waiters)}
+
+void waitq_init(struct waitq *q);
+void wake_all(struct waitq *q);  /* any context but NMI */
+void wake_one(struct waitq *q);
+
+/* The pattern, in this order, so that no wake-up is lost:
+ *	struct waiter w;
+ *	wait_begin(&q, &w, interruptible);
+ *	while (!condition) { err = wait_sleep(deadline_ns); if (err) break; }
+ *	wait_end(&q, &w);
+ * wait_begin() queues and marks the task sleeping; wait_sleep() schedules unless it was woken
+ * meanwhile, and marks it sleeping again before it returns. wait_sleep(): 0; -ERESTARTSYS if
+ * interruptible and a signal is pending; -ETIMEDOUT past deadline_ns (clock_ns() time; 0: none).
+ * Several queues may be waited on at once with several waiters. */
+void wait_begin(struct waitq *q, struct waiter *w, bool interruptible);
+int wait_sleep(uint64_t deadline_ns);
+void wait_end(struct waitq *q, struct waiter *w);
+
+#define wait_event(q, cond)                                                                        \
+	do {                                                                                       \
+		struct waiter w_;                                                                  \
+		wait_begin((q), &w_, false);                                                       \
+		while (!(cond))                                                                    \
+			wait_sleep(0);                                                             \
+		wait_end((q), &w_);                                                                \
+	} while (0)
+
+/* err is an int lvalue: 0 or -ERESTARTSYS. */
+#define wait_event_interruptible(q, cond, err)                                                     \
+	do {                                                                                       \
+		struct waiter w_;                                                                  \
+		(err) = 0;                                                                         \
+		wait_begin((q), &w_, true);                                                        \
+		while (!(cond) && (err) == 0)                                                      \
+			(err) = wait_sleep(0);                                                     \
+		wait_end((q), &w_);                                                                \
+		if ((err) != 0 && (cond))                                                          \
+			(err) = 0;                                                                 \
+	} while (0)
+
+/* A sleeping lock. Task context only. */
+struct mutex {
+	struct task *owner;
+	struct waitq queue;
+};
+
+void mutex_init(struct mutex *m);
+void mutex_lock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+#define MUTEX_INIT(name) {NULL, WAITQ_INIT((name).queue)}
+
+#endif

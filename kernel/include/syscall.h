@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls. A definition is
+ *
+ *	SYSCALL3(read, int, fd, uint64_t, buf, uint64_t, n) { ... return bytes or -errno; }
+ *
+ * and a line SYSCALL(0, read) in sys/table.h. Each becomes long sys_read(struct pt_regs *regs);
+ * the body sees `regs` too. Interrupts are on; user pointers are uint64_t (see uaccess.h). */
+#ifndef KERNEL_SYSCALL_H
+#define KERNEL_SYSCALL_H
+
+#include <kaiser/kaiser.h>
+
+#include "base.h"
+
+typedef long syscall_fn(struct pt_regs *regs);
+
+#define SYSCALL(nr, name) long sys_##name(struct pt_regs *regs);
+#include "../sys/table.h"
+#undef SYSCALL
+
+#define SYSCALL0(name)                                                                             \
+	static long do_##name(struct pt_regs *regs);                                               \
+	long sys_##name(struct pt_regs *regs)                                                      \
+	{                                                                                          \
+		return do_##name(regs);                                                            \
+	}                                                                                          \
+	static long do_##name(unused struct pt_regs *regs)
+#define SYSCALLX(name, params, args)                                                               \
+	static long do_##name params;                                                              \
+	long sys_##name(struct pt_regs *regs)                                                      \
+	{                                                                                          \
+		return do_##name args;                                                             \
+	}                                                                                          \
+	static long do_##name params
+#define SYSCALL1(name, t1, a1)                                                                     \
+	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1), (regs, (t1)regs->di))
+#define SYSCALL2(name, t1, a1, t2, a2)                                                             \
+	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2),                                \
+		 (regs, (t1)regs->di, (t2)regs->si))
+#define SYSCALL3(name, t1, a1, t2, a2, t3, a3)                                                     \
+	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2, t3 a3),                         \
+		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx))
+#define SYSCALL4(name, t1, a1, t2, a2, t3, a3, t4, a4)                                             \
+	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2, t3 a3, t4 a4),                  \
+		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx, (t4)regs->r10))
+#define SYSCALL5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                     \
+	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5),           \
+		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx, (t4)regs->r10, (t5)regs->r8))
+#define SYSCALL6(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                             \
+	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6),    \
+		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx, (t4)regs->r10, (t5)regs->r8,     \
+		  (t6)regs->r9))
+
+/* sys/dispatch.c: the number in regs->orig_ax, the result to regs->ax. */
+void syscall_dispatch(struct pt_regs *regs);
+
+/* struct timespec and friends as programs see them. */
+struct k_timespec {
+	int64_t sec, nsec;
+};
+
+struct k_timeval {
+	int64_t sec, usec;
+};
+
+/* 0, -EFAULT or -EINVAL (nsec out of range, sec negative). */
+int timespec_from_user(uint64_t va, uint64_t *ns);
+int timespec_to_user(uint64_t va, uint64_t ns);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks: a thread each; a process is the tasks that share a struct process. proc/. */
+#ifndef KERNEL_TASK_H
+#define KERNEL_TASK_H
+
+#include <kaiser/kaiser.h>
+
+#include "cpu.h"
+#include "list.h"
+#include "mm.h"
+#include "signal.h"
+#include "sync.h"
+
+#define KSTACK_PAGES 4
+#define NOFILE       256
+
+struct files;   /* fs/fdtable.c */
+struct fs_info; /* fs/: cwd, umask */
+struct tty;
+
+enum task_state {
+	TASK_RUNNABLE, TASK_SLEEPING, TASK_SLEEPING_INTR, TASK_STOPPED, TASK_ZOMBIE, TASK_DEAD,
+};
+
+struct sigaction_k { /* as rt_sigaction passes it */
+	uint64_t handler, flags, restorer;
+	sigset_t mask;
+};
+
+struct sigqueue {
+	sigset_t set;
+	struct siginfo info[NSIG]; /* one of each signal; no real-time queueing beyond that */
+};
+
+/* What the threads of a process share. Freed with the last task reference. */
+struct process {
+	int refs;
+	int pid, pgid, sid;        /* pid is the leader's tid */
+	struct task *leader;
+	struct process *parent;    /* NULL for init only */
+	struct list children, sibling;
+	struct list threads;       /* task.thread_link */
+	unsigned nthreads;         /* alive */
+	struct list all;           /* in process_list */
+	spinlock_t siglock;        /* irqsave; actions, pending, and the tasks' pending */
+	struct sigaction_k actions[NSIG];
+	struct sigqueue *pending;  /* for any thread */
+	bool exiting;              /* exit_group or a fatal signal: every thread leaves */
+	int exit_status;           /* as wait4 shows it */
+	bool stopped, continued_report, stopped_report;
+	struct waitq child_wait;   /* wait4 sleeps here */
+	struct tty *tty;           /* controlling terminal or NULL */
+	uint64_t alarm_ns;         /* ITIMER_REAL: next, 0 off */
+	uint64_t alarm_interval_ns;
+	uint64_t child_utime_ns, child_stime_ns;
+	uint64_t rlim_stack, rlim_nofile;
+	char name[16];             /* comm */
+};
+
+struct task {
+	/* ORDER: switch.S uses the first two. */
+	uint64_t kernel_sp;        /* while not running */
+	void *fpu;                 /* 64-byte aligned XSAVE/FXSAVE area; NULL for kernel threads */
+
+	int tid;
+	int refs;                  /* the scheduler's, and lookups' */
+	enum task_state state;
+	volatile bool on_cpu;      /* still on some CPU's stack: do not run it elsewhere */
+	bool woken;                /* a wake-up came between wait_begin and sleeping */
+	unsigned cpu;              /* where it is queued or runs */
+	uint64_t affinity;         /* CPUs it may run on */
+	struct list run_link;
+	void *kstack;              /* lowest byte */
+	struct mm *mm;             /* NULL for kernel threads */
+	struct process *proc;      /* NULL for kernel threads and idle */
+	struct list thread_link;
+	struct list hash_link;
+
+	struct files *files;
+	struct fs_info *fs;
+	uint64_t fs_base, gs_base; /* user's; valid while not running */
+	sigset_t blocked, saved_blocked;
+	bool restore_blocked;      /* rt_sigsuspend, ppoll: put saved_blocked back at the exit */
+	struct sigqueue *pending;
+	uint64_t altstack_sp, altstack_size;
+	int altstack_flags;
+	uint64_t clear_child_tid, robust_list;
+	uint64_t wake_ns;          /* sleep deadline, 0 none; sched.c */
+	struct list timer_link;
+	uint64_t utime_ns, stime_ns, start_ns;
+	struct waitq *vfork_done;
+	uint64_t restart_until_ns; /* nanosleep's restart block */
+	void (*kthread_fn)(void *);
+	void *kthread_arg;
+	struct pt_regs *user_regs; /* top of the kernel stack */
+};
+
+static inline struct task *current_task(void)
+{
+	return this_cpu()->current;
+}
+#define current (current_task())
+
+extern spinlock_t task_lock;      /* irqsave: the process tree, tid hash, process_list */
+extern struct list process_list;
+/* By id, with a reference to drop by task_put(); NULL if there is none. */
+struct task *task_find(int tid);
+void task_get(struct task *t);
+void task_put(struct task *t);
+struct process *process_find_locked(int pid); /* task_lock held */
+
+/* Scheduler (sched.c). */
+void sched_init_cpu(struct task *idle);      /* on each CPU */
+void schedule(void);                         /* task context; current->state says why */
+void sched_wake(struct task *t);             /* any context but NMI */
+void sched_enqueue_new(struct task *t);
+void sched_tick(struct pt_regs *regs);       /* from the timer interrupt */
+noreturn void cpu_idle(void);
+struct task *kthread_create(const char *name, void (*fn)(void *), void *arg);
+struct sched_stats { uint64_t switches, runnable; };
+void sched_stats(struct sched_stats *st);
+
+/* fork.c, exec.c, exit.c */
+long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t ctid,
+		uint64_t tls);
+/* Replaces the current process's image. argv/envp: NULL-ended kernel arrays. 0 or -errno. */
+int task_exec(const char *path, char *const argv[], char *const envp[]);
+noreturn void task_exit_thread(int status);
+noreturn void task_exit_group(int status); /* as wait4 shows it: code << 8, or signal */
+/* Process 1 from "path": called on a kernel thread by kernel_main. Returns only on failure. */
+int task_start_init(const char *path, char *const argv[], char *const envp[]);
+void task_init(void);
+
+/* On every way back to user mode, interrupts off before and after: reschedules, delivers. */
+void exit_to_user_work(struct pt_regs *regs, bool in_syscall);
+
+/* fpu.c */
+void fpu_init_cpu(void);
+void fpu_save(struct task *t);
+void fpu_restore(struct task *t);
+void fpu_reset(struct task *t);              /* initial state, at exec */
+void *fpu_alloc(void);                       /* a clean area; NULL */
+void fpu_free(void *area);
+void fpu_copy(void *to, const void *from);
+unsigned fpu_size(void);
+
+#endif
