@@ -151,7 +151,13 @@ void timer_start(void);           /* periodic tick of HZ on this CPU */
 uint64_t clock_ns(void);          /* monotonic nanoseconds since boot; any context */
 uint64_t realtime_offset_ns(void);/* CMOS clock at boot, ns since the epoch */
 
-void smp_init(void);              /* starts the other CPUs; each ends in cpu_main() */
+/* Starts the other CPUs ACPI names (at most MAX_CPUS, and `maxcpus=N`). For each: cpu_prepare(), a
+ * stack, INIT-SIPI-SIPI; it arrives in long mode, on tables that map the kernel half, interrupts
+ * off, and calls cpu_main(). */
+void smp_init(void);
+/* main.c and the port: allocates CPU `id`'s window part and struct cpu; 0 or -ENOMEM. */
+int cpu_prepare(unsigned id, uint32_t apic_id);
+noreturn void cpu_main(unsigned id);
 void ipi_send(unsigned cpu, unsigned vector);
 void ipi_nmi(unsigned cpu);
 void ipi_nmi_all_but_self(void);
