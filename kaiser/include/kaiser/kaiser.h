@@ -38,17 +38,17 @@ typedef uint64_t kaiser_pa_t;
 enum kaiser_error {
 	KAISER_OK = 0,
 	/* The host's call was wrong. */
-	KAISER_E_ARG = -1,      /* a parameter is out of range, misaligned or NULL */
-	KAISER_E_STATE = -2,    /* called in the wrong order, or twice */
-	KAISER_E_FOREIGN = -3,  /* a foreign table that an NMI would misread: on an odd page */
+	KAISER_E_ARG = -1,         /* a parameter is out of range, misaligned or NULL */
+	KAISER_E_STATE = -2,       /* called in the wrong order, or twice */
+	KAISER_E_FOREIGN = -3,     /* a foreign table that an NMI would misread: on an odd page */
 	KAISER_E_KERNEL_HALF = -4, /* a top-level entry of the kernel half changed after init */
 	/* The host could not give what was asked for. */
 	KAISER_E_NOMEM = -10,
-	KAISER_E_MAP = -11,     /* the map hook failed */
+	KAISER_E_MAP = -11, /* the map hook failed */
 	/* This machine cannot be isolated; kaiser_strerror() names the feature. */
 	KAISER_E_FRED = -20,
-	KAISER_E_GUEST = -21,   /* SEV-ES or TDX guest: #VC or #VE may hit any instruction */
-	KAISER_E_SSS = -22,     /* supervisor shadow stacks are on */
+	KAISER_E_GUEST = -21, /* SEV-ES or TDX guest: #VC or #VE may hit any instruction */
+	KAISER_E_SSS = -22,   /* supervisor shadow stacks are on */
 	KAISER_E_XENPV = -23,
 	/* The library itself is wrong: a bug. */
 	KAISER_E_INTERNAL = -30,
@@ -91,12 +91,12 @@ struct kaiser_config {
 	 * where the kernel lies, but within 2 GiB of its text (gates jump there directly). Nothing
 	 * may be mapped in [window, window + kaiser_window_bytes(cpus)). */
 	uint64_t window;
-	unsigned cpus;             /* how many CPUs will ever be prepared, 1 to KAISER_MAX_CPUS */
-	unsigned host_pages;       /* of host data behind the private pages, 1 to 12 */
-	kaiser_pa_t kernel_root;   /* the host's top-level table: its kernel half is copied to every
-	                            * kernel root, so its top-level entries must be final */
-	uint64_t user_end;         /* one past the last user address; SYSRET only a page below it */
-	enum kaiser_mode mode;     /* from kaiser_policy_parse() */
+	unsigned cpus;           /* how many CPUs will ever be prepared, 1 to KAISER_MAX_CPUS */
+	unsigned host_pages;     /* of host data behind the private pages, 1 to 12 */
+	kaiser_pa_t kernel_root; /* the host's top-level table: its kernel half is copied to every
+				  * kernel root, so its top-level entries must be final */
+	uint64_t user_end;       /* one past the last user address; SYSRET only a page below it */
+	enum kaiser_mode mode;   /* from kaiser_policy_parse() */
 };
 
 /* ---- bringing it up --------------------------------------------------------------------- */
@@ -108,23 +108,39 @@ enum { KAISER_VECTORS = 256 };
 
 struct kaiser_policy {
 	enum kaiser_mode asked;
-	bool isolate;              /* the decision */
-	const char *reason;        /* one clause, static */
-	bool meltdown;             /* the CPU needs isolation */
-	bool verw;                 /* MD_CLEAR: VERW on every exit */
+	bool isolate;       /* the decision */
+	const char *reason; /* one clause, static */
+	bool meltdown;      /* the CPU needs isolation */
+	bool verw;          /* MD_CLEAR: VERW on every exit */
+};
+
+/* One address space: the host's own top-level table, which is never loaded into CR3 itself.
+ * Embedded in the host's structure; fields private but for top. */
+struct kaiser_space {
+	struct kaiser *k;
+	uint64_t *top;    /* the host's table, by a writable address */
+	uint64_t id;      /* 64 bits, never reused */
+	uint64_t gen;     /* of the user half's top level; atomic */
+	uint64_t tlb_gen; /* of everything below it; atomic */
+	uint64_t cpus;    /* CPUs that hold it in a slot; atomic */
+	uint64_t active;  /* CPUs that have that slot loaded, lazily or not; atomic */
+	uint64_t used[4]; /* which user-half entries are present */
+	bool isolated;
 };
 
 /* The whole state of the library. Allocated by the host, zeroed; private but for `policy`. */
 struct kaiser {
 	struct kaiser_config cfg;
 	struct kaiser_policy policy;
-	void *idt;                 /* writable alias of the IDT page */
+	void *idt;                     /* writable alias of the IDT page */
 	void *text_user, *text_kernel; /* the two views; then the kernel text pages */
 	void *ktext[KAISER_KTEXT_PAGES];
 	struct kaiser_cpu *cpu[KAISER_MAX_CPUS];
 	uint64_t live;             /* CPUs whose gates are live. atomic */
 	uint64_t next_space_id;    /* never reused. atomic */
 	uint64_t kernel_half[256]; /* the top-level entries as they were at init */
+	struct kaiser_space empty; /* what runs when the host names no space */
+	unsigned levels;           /* of paging: 4 or 5 */
 	bool nx;                   /* EFER.NXE is on */
 };
 
@@ -164,19 +180,6 @@ int kaiser_load_foreign(struct kaiser *k, kaiser_pa_t root);
 
 /* ---- spaces ----------------------------------------------------------------------------- */
 
-/* One address space: the host's own top-level table, which is never loaded into CR3 itself.
- * Embedded in the host's structure; fields private but for top. */
-struct kaiser_space {
-	struct kaiser *k;
-	uint64_t *top;             /* the host's table, by a writable address */
-	uint64_t id;               /* 64 bits, never reused */
-	uint64_t gen;              /* of the user half's top level; atomic */
-	uint64_t tlb_gen;          /* of everything below it; atomic */
-	uint64_t cpus;             /* CPUs that hold it in a slot; atomic */
-	uint64_t used[4];          /* which user-half entries are present */
-	bool isolated;
-};
-
 /* top: 4 KiB aligned, its user half empty, owned by the host. any. KAISER_E_ARG. */
 int kaiser_space_init(struct kaiser *k, struct kaiser_space *s, uint64_t *top);
 
@@ -211,8 +214,7 @@ void kaiser_flush_all(struct kaiser *k);
 /* The stack that the next entry from user mode of this CPU uses. 16-byte aligned. irqoff. */
 static inline void kaiser_set_kernel_stack(uint64_t top)
 {
-	__asm__ volatile("movq %0, %%gs:%c1" ::"r"(top),
-			 "i"(KAISER_GS_PRIVATE + KAISER_PRIV_KSTACK)
+	__asm__ volatile("movq %0, %%gs:%c1" ::"r"(top), "i"(KAISER_GS_PRIVATE + KAISER_PRIV_KSTACK)
 			 : "memory");
 }
 
@@ -223,16 +225,16 @@ __attribute__((__noreturn__)) void kaiser_exit_to_user(struct pt_regs *regs);
 /* ---- looking at it ---------------------------------------------------------------------- */
 
 struct kaiser_stats {
-	uint64_t switches;         /* kaiser_space_switch() to another space */
-	uint64_t recycles;         /* ... for which a slot was filled anew */
-	uint64_t cr3_writes;       /* by C; gates not counted */
+	uint64_t switches;   /* kaiser_space_switch() to another space */
+	uint64_t recycles;   /* ... for which a slot was filled anew */
+	uint64_t cr3_writes; /* by C; gates not counted */
 	uint64_t flush_pages, flush_full, flush_ipis, top_writes;
 };
 /* Summed over all CPUs. any. */
 void kaiser_stats(struct kaiser *k, struct kaiser_stats *st);
 
 struct kaiser_slot_info {
-	uint64_t space_id;         /* 0: empty */
+	uint64_t space_id; /* 0: empty */
 	kaiser_pa_t kernel_root, user_root;
 	bool loaded, isolated;
 };
@@ -250,13 +252,13 @@ void kaiser_trace_dump(struct kaiser *k, unsigned cpu, void (*line)(void *arg, c
  * clear, on the thread's kernel stack if the event came from user mode. They return with interrupts
  * off; when *regs is a user frame, the way out is by its contents.
  */
-void kaiser_on_syscall(struct pt_regs *regs);   /* SYSCALL from 64-bit mode; ax is -ENOSYS */
-/* Any vector but 1, 2, 8 and 18. regs->orig_ax is the error code where there is one, else the
- * vector. For #PF, CR2 is still untouched. */
+void kaiser_on_syscall(struct pt_regs *regs); /* SYSCALL from 64-bit mode; ax is -ENOSYS */
+/* Any vector but 1, 2, 8 and 18. regs->orig_ax is the error code where there is one, else of no
+ * meaning. For #PF, CR2 is still untouched. */
 void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector);
 /* From user mode: the thread's stack. From kernel mode: a stack of their own, and whatever was
  * interrupted may be in any state: take no lock that anything else takes. */
-void kaiser_on_nmi(struct pt_regs *regs);       /* do not schedule */
+void kaiser_on_nmi(struct pt_regs *regs); /* do not schedule */
 /* DR7 was cleared (it is put back for a kernel frame; the host's to set for a user one). */
 void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6);
 void kaiser_on_machine_check(struct pt_regs *regs);

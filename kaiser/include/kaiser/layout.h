@@ -71,10 +71,16 @@
 #define KAISER_PRIV_SELF      0x20
 #define KAISER_PRIV_TRACE_POS 0x28
 #define KAISER_PRIV_USER_END  0x30 /* SYSRET only to RIP below this */
+#define KAISER_PRIV_ENTRY_TOP 0x38 /* top of this CPU's entry stack */
 
 #define KAISER_NMI_IDLE    0
 #define KAISER_NMI_RUNNING 1
 #define KAISER_NMI_LATCHED 2 /* or-ed in: run the handler once more */
+
+/* What kaiser_ist_event() tells the exit to do. */
+#define KAISER_IST_RETURN      0
+#define KAISER_IST_NMI_RESTART 1
+#define KAISER_IST_NMI_EXIT    2
 
 /* CR3. The PCID bit and bit 63 are used only when PCID is. */
 #define KAISER_SWITCH_SHIFT 12
@@ -102,6 +108,33 @@
 #define KAISER_IST_MC  2
 #define KAISER_IST_DB  3
 #define KAISER_IST_DF  4
+
+/* Where vector v's stub lies behind kaiser_stubs: entry/stubs.inc. */
+#define KAISER_STUB_GROUP       28
+#define KAISER_STUB_GROUP_BYTES (KAISER_STUB_GROUP * 8 + 16)
+#define KAISER_STUB_OFFSET(v)                                                                      \
+	((v) / KAISER_STUB_GROUP * KAISER_STUB_GROUP_BYTES + (v) % KAISER_STUB_GROUP * 8 +         \
+	 ((v) % KAISER_STUB_GROUP >= KAISER_STUB_GROUP / 2 ? 16 : 0))
+
+/* What an IST event's kernel-only stack begins with, from the top: 4 words, then the pt_regs. */
+#define KAISER_SAVE_BYTES 0x20
+#define KAISER_SAVE_CR3   (KAISER_PT_REGS_BYTES + 0x00) /* from the pt_regs */
+#define KAISER_SAVE_GS    (KAISER_PT_REGS_BYTES + 0x08)
+#define KAISER_SAVE_CR2   (KAISER_PT_REGS_BYTES + 0x10)
+/* ... so the pt_regs lie here, from the entry page: */
+#define KAISER_IST_REGS(stack)                                                                     \
+	((stack) + KAISER_IST_STACK_PAGES * KAISER_PAGE_SIZE - KAISER_SAVE_BYTES -                 \
+	 KAISER_PT_REGS_BYTES - KAISER_CPU_ENTRY)
+
+/* In an IST stack, from its top down: the hardware's frame; what a head saves; and, lower, the frame
+ * from which the handler's exit returns to the user root, with one register below it. */
+#define KAISER_IST_FRAME  40
+#define KAISER_IST_USED   0x60 /* frame and head's saves, to be wiped */
+#define KAISER_IST_RESUME 0x100
+/* Below the NMI's hardware frame, from its RSP. */
+#define KAISER_NMI_SLOT_AX (-8)
+#define KAISER_NMI_SLOT_CX (-16)
+#define KAISER_NMI_SLOT_R14 (-24)
 
 /* struct pt_regs, Linux's order, in bytes. */
 #define KAISER_R15     0x00

@@ -8,7 +8,7 @@
 
 struct pt_regs {
 	uint64_t r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
-	uint64_t orig_ax; /* system call number; or the exception's error code; else the vector */
+	uint64_t orig_ax; /* system call number, or the exception's error code */
 	uint64_t ip, cs, flags, sp, ss;
 };
 

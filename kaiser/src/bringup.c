@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* Bringing it up: the shared pages of the window, a CPU's stride, and the moment the gates go live.
+ */
+#include "internal.h"
+
+#define WINDOW_ALIGN (UINT64_C(2) << 20)
+
+/* A CPU's stride, page by page: runs of pages that kernel roots map. */
+struct run {
+	uint32_t offset;
+	uint8_t pages;
+	uint8_t prot;
+};
+
+static const struct run runs[] = {
+	{KAISER_CPU_PRIVATE, 1, KAISER_PROT_W},
+	{KAISER_CPU_DESC, 1, KAISER_PROT_R},
+	{KAISER_CPU_ENTRY, 1, KAISER_PROT_W},
+	{KAISER_CPU_DF_STACK, KAISER_IST_STACK_PAGES, KAISER_PROT_W},
+	{KAISER_CPU_MC_STACK, KAISER_IST_STACK_PAGES, KAISER_PROT_W},
+	{KAISER_CPU_DB_STACK, KAISER_IST_STACK_PAGES, KAISER_PROT_W},
+	{KAISER_CPU_NMI_STACK, KAISER_IST_STACK_PAGES, KAISER_PROT_W},
+#ifdef KAISER_DEBUG
+	{KAISER_CPU_TRACE, 1, KAISER_PROT_W},
+#endif
+};
+
+uint64_t kaiser_window_bytes(unsigned cpus)
+{
+	uint64_t n = (uint64_t)(cpus + 1) * KAISER_CPU_STRIDE;
+
+	return (n + WINDOW_ALIGN - 1) & ~(WINDOW_ALIGN - 1);
+}
+
+static bool config_ok(const struct kaiser_config *cfg)
+{
+	const struct kaiser_ops *o = cfg->ops;
+
+	if (!o || !o->page_alloc || !o->page_free || !o->virt_to_phys || !o->phys_to_virt ||
+	    !o->map || !o->unmap || !o->call_cpus || !o->cpu_number || !o->panic)
+		return false;
+	if (cfg->cpus < 1 || cfg->cpus > KAISER_MAX_CPUS)
+		return false;
+	if (cfg->host_pages < 1 || cfg->host_pages > KAISER_HOST_MAX_PAGES)
+		return false;
+	if (cfg->window & (WINDOW_ALIGN - 1) || !(cfg->window >> 63) ||
+	    cfg->window + kaiser_window_bytes(cfg->cpus) < cfg->window)
+		return false;
+	return cfg->kernel_root && !(cfg->kernel_root & (KAISER_PAGE_SIZE - 1)) &&
+	       cfg->user_end > KAISER_PAGE_SIZE && !(cfg->user_end & (KAISER_PAGE_SIZE - 1));
+}
+
+static void *shared_page(struct kaiser *k)
+{
+	return k->cfg.ops->page_alloc(k->cfg.ctx, 0);
+}
+
+static int map_shared(struct kaiser *k, uint32_t offset, void *page, unsigned prot)
+{
+	const struct kaiser_ops *o = k->cfg.ops;
+
+	if (o->map(k->cfg.ctx, k->cfg.window + offset, o->virt_to_phys(k->cfg.ctx, page), prot))
+		return KAISER_E_MAP;
+	return KAISER_OK;
+}
+
+static void give_back_shared(struct kaiser *k, unsigned mapped)
+{
+	const struct kaiser_ops *o = k->cfg.ops;
+	void *pages[] = {k->idt,      k->text_user, k->text_kernel,
+			 k->ktext[0], k->ktext[1],  k->empty.top};
+
+	for (unsigned i = 0; i < mapped; i++)
+		o->unmap(k->cfg.ctx, k->cfg.window + i * KAISER_PAGE_SIZE);
+	for (unsigned i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		if (pages[i])
+			o->page_free(k->cfg.ctx, pages[i], 0);
+	*k = (struct kaiser){0};
+}
+
+static int build_shared(struct kaiser *k, unsigned *mapped)
+{
+	void *in_window[] = {NULL, NULL, NULL, NULL}; /* IDT, gate text, kernel text: in order */
+	const uint64_t *top;
+	int err;
+
+	k->idt = shared_page(k);
+	k->text_user = shared_page(k);
+	k->text_kernel = shared_page(k);
+	for (unsigned i = 0; i < KAISER_KTEXT_PAGES; i++)
+		k->ktext[i] = shared_page(k);
+	k->empty.top = shared_page(k);
+	if (!k->idt || !k->text_user || !k->text_kernel || !k->ktext[0] || !k->ktext[1] ||
+	    !k->empty.top)
+		return KAISER_E_NOMEM;
+	err = views_build(k);
+	if (err)
+		return err;
+	idt_build(k);
+	in_window[0] = k->idt;
+	in_window[1] = k->text_kernel;
+	in_window[2] = k->ktext[0];
+	in_window[3] = k->ktext[1];
+	for (; *mapped < 4; ++*mapped) {
+		err = map_shared(k, *mapped * KAISER_PAGE_SIZE, in_window[*mapped],
+				 *mapped ? KAISER_PROT_X : KAISER_PROT_R);
+		if (err)
+			return err;
+	}
+	top = k->cfg.ops->phys_to_virt(k->cfg.ctx, k->cfg.kernel_root);
+	for (unsigned i = 0; i < 256; i++)
+		k->kernel_half[i] = top[256 + i];
+	return kaiser_space_init(k, &k->empty, k->empty.top);
+}
+
+_Static_assert(KAISER_KTEXT_PAGES == 2, "build_shared() names each page");
+
+int kaiser_init(struct kaiser *k, const struct kaiser_config *cfg)
+{
+	unsigned mapped = 0;
+	int err;
+
+	if (!k || !cfg || !config_ok(cfg))
+		return KAISER_E_ARG;
+	if (cfg->kernel_root & KAISER_SWITCH_BIT)
+		return KAISER_E_FOREIGN;
+	if (k->cfg.ops)
+		return KAISER_E_STATE;
+	err = policy_refuse();
+	if (err)
+		return err;
+	k->cfg = *cfg;
+	k->nx = hw_rdmsr(MSR_EFER) & EFER_NXE;
+	k->levels = hw_read_cr4() & CR4_LA57 ? 5 : 4;
+	policy_decide(&k->policy, cfg->mode);
+	err = build_shared(k, &mapped);
+	if (err)
+		give_back_shared(k, mapped);
+	return err;
+}
+
+static void stride_free(struct kaiser *k, unsigned cpu, void *page[KAISER_STRIDE_PAGES])
+{
+	for (unsigned i = 0; i < KAISER_STRIDE_PAGES; i++) {
+		if (!page[i])
+			continue;
+		k->cfg.ops->unmap(k->cfg.ctx, cpu_base(k, cpu) + i * KAISER_PAGE_SIZE);
+		k->cfg.ops->page_free(k->cfg.ctx, page[i], 0);
+	}
+}
+
+static int run_alloc(struct kaiser *k, unsigned cpu, struct run r, void *page[KAISER_STRIDE_PAGES])
+{
+	const struct kaiser_ops *o = k->cfg.ops;
+
+	for (unsigned i = 0; i < r.pages; i++) {
+		unsigned at = r.offset / KAISER_PAGE_SIZE + i;
+		void *p = o->page_alloc(k->cfg.ctx, 0);
+		if (!p)
+			return KAISER_E_NOMEM;
+		if (o->map(k->cfg.ctx, cpu_base(k, cpu) + at * KAISER_PAGE_SIZE,
+			   o->virt_to_phys(k->cfg.ctx, p), r.prot)) {
+			o->page_free(k->cfg.ctx, p, 0);
+			return KAISER_E_MAP;
+		}
+		page[at] = p;
+	}
+	return KAISER_OK;
+}
+
+static bool kernel_half_unchanged(const struct kaiser *k)
+{
+	const uint64_t *top = k->cfg.ops->phys_to_virt(k->cfg.ctx, k->cfg.kernel_root);
+
+	for (unsigned i = 0; i < 256; i++) /* the CPU may set the accessed bit */
+		if ((top[256 + i] | PTE_A) != (k->kernel_half[i] | PTE_A))
+			return false;
+	return true;
+}
+
+static void cpu_fill(struct kaiser *k, struct kaiser_cpu *c)
+{
+	extern const char kaiser_exit_user[];
+	uint64_t entry = cpu_base(k, c->number) + KAISER_CPU_ENTRY;
+
+	c->exit_va = window_va(k, kaiser_exit_user);
+	c->self = (struct kaiser_cpu *)(entry + KAISER_GS_PRIVATE);
+	c->user_end = k->cfg.user_end - KAISER_PAGE_SIZE;
+	c->entry_top = entry + KAISER_ENTRY_STACK_TOP;
+	descriptors_build(k, c->number, c->page[KAISER_CPU_DESC / KAISER_PAGE_SIZE]);
+}
+
+int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu)
+{
+	struct run host = {KAISER_CPU_HOST, 0, KAISER_PROT_W};
+	void *page[KAISER_STRIDE_PAGES] = {NULL};
+	struct kaiser_cpu *c;
+	int err = KAISER_OK;
+
+	if (!k || cpu >= k->cfg.cpus)
+		return KAISER_E_ARG;
+	if (k->cpu[cpu])
+		return KAISER_E_STATE;
+	if (!kernel_half_unchanged(k))
+		return KAISER_E_KERNEL_HALF;
+	host.pages = (uint8_t)k->cfg.host_pages;
+	for (unsigned i = 0; !err && i < sizeof(runs) / sizeof(runs[0]); i++)
+		err = run_alloc(k, cpu, runs[i], page);
+	if (!err)
+		err = run_alloc(k, cpu, host, page);
+	if (err) {
+		stride_free(k, cpu, page);
+		return err;
+	}
+	c = page[KAISER_CPU_PRIVATE / KAISER_PAGE_SIZE];
+	c->k = k;
+	c->number = cpu;
+	for (unsigned i = 0; i < KAISER_STRIDE_PAGES; i++)
+		c->page[i] = page[i];
+	err = window_tables_build(k, c);
+	if (!err) {
+		err = slots_alloc(k, c);
+		if (err)
+			window_tables_free(k, c);
+	}
+	if (err) {
+		stride_free(k, cpu, page);
+		return err;
+	}
+	cpu_fill(k, c);
+	k->cpu[cpu] = c;
+	return KAISER_OK;
+}
+
+void *kaiser_cpu_host_area(struct kaiser *k, unsigned cpu)
+{
+	if (cpu >= k->cfg.cpus || !k->cpu[cpu])
+		return NULL;
+	return (void *)(cpu_base(k, cpu) + KAISER_CPU_HOST);
+}
+
+/* SYSCALL clears all flags but the fixed one: TF, IF, DF, IOPL, NT, AC and the arithmetic ones. */
+#define FMASK UINT64_C(0x257fd5)
+
+int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top)
+{
+	extern const char kaiser_entry_syscall64[], kaiser_entry_syscall32[];
+	struct kaiser_cpu *c = cpu < k->cfg.cpus ? k->cpu[cpu] : NULL;
+	struct hw_table_ptr writable, gdt, idt;
+
+	if (!c || c->entered)
+		return KAISER_E_STATE;
+	c->kstack_top = kstack_top;
+	gdt.limit = writable.limit = KAISER_GDT_ENTRIES * 8 - 1;
+	gdt.base = cpu_base(k, cpu) + KAISER_CPU_DESC;
+	writable.base = (uint64_t)c->page[KAISER_CPU_DESC / KAISER_PAGE_SIZE];
+	/* A CPU that comes back finds its TSS busy, and LTR would refuse it. */
+	((uint64_t *)writable.base)[KAISER_TSS_SEL / 8] &= ~(UINT64_C(2) << 40);
+	hw_load_tables(&writable, &gdt);
+	hw_wrmsr(MSR_GS_BASE, cpu_base(k, cpu) + KAISER_CPU_ENTRY);
+	hw_wrmsr(MSR_KERNEL_GS_BASE, 0);
+
+	/* The first root of ours: the empty space in slot 0. */
+	c->foreign = true;
+	c->loaded = KAISER_SLOTS - 1;
+	c->entered = true;
+	kaiser_space_switch(k, NULL);
+	__atomic_or_fetch(&k->live, UINT64_C(1) << cpu, __ATOMIC_SEQ_CST);
+
+	hw_wrmsr(MSR_STAR, (uint64_t)KAISER_USER32_CS << 48 | (uint64_t)KAISER_KERNEL_CS << 32);
+	hw_wrmsr(MSR_LSTAR, window_va(k, kaiser_entry_syscall64));
+	hw_wrmsr(MSR_CSTAR, window_va(k, kaiser_entry_syscall32));
+	hw_wrmsr(MSR_FMASK, FMASK);
+	hw_wrmsr(MSR_SYSENTER_CS, 0); /* SYSENTER then is #GP */
+	hw_wrmsr(MSR_EFER, hw_rdmsr(MSR_EFER) | EFER_SCE);
+	idt.limit = KAISER_VECTORS * 16 - 1;
+	idt.base = k->cfg.window + KAISER_WIN_IDT;
+	hw_load_idt(&idt);
+	return KAISER_OK;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* What the library's files share, and the private page. */
+#ifndef KAISER_INTERNAL_H
+#define KAISER_INTERNAL_H
+
+#include <kaiser/kaiser.h>
+
+#include "hw.h"
+
+#define PTE_P    (UINT64_C(1) << 0)
+#define PTE_W    (UINT64_C(1) << 1)
+#define PTE_U    (UINT64_C(1) << 2)
+#define PTE_A    (UINT64_C(1) << 5)
+#define PTE_D    (UINT64_C(1) << 6)
+#define PTE_NX   (UINT64_C(1) << 63)
+#define PTE_ADDR UINT64_C(0x000ffffffffff000)
+
+/* Without PCID every CR3 write flushes, so two slots are enough: one loaded, one to fill. */
+#define KAISER_SLOTS 2
+
+/* A root pair and the space it holds. Only a slot that is not loaded is refilled; in a loaded one
+ * entries are added, or cleared together with the flush that must follow. */
+struct kaiser_slot {
+	uint64_t space_id;          /* 0: holds nothing, whatever its entries are */
+	struct kaiser_space *space; /* alive while space_id is its id: spaces are evicted first */
+	uint64_t gen;               /* of the copied entries */
+	uint64_t used[4];           /* user-half entries that are set in the roots */
+	uint64_t *root;             /* 1024 entries: the kernel root, then the user root */
+	kaiser_pa_t pa;             /* of the kernel root; the user root is the next page */
+};
+
+#define KAISER_STRIDE_PAGES  (KAISER_CPU_STRIDE / KAISER_PAGE_SIZE)
+#define KAISER_WINDOW_TABLES 8
+
+/* The private page. Assembly knows the first fields: layout.h. */
+struct kaiser_cpu {
+	uint64_t kstack_top;
+	uint64_t exit_cr3;
+	uint32_t wipe;
+	uint32_t nmi_state;
+	uint64_t exit_va;
+	struct kaiser_cpu *self;
+	uint64_t trace_pos;
+	uint64_t user_end;
+	uint64_t entry_top;
+
+	struct kaiser *k;
+	unsigned number;
+	unsigned loaded; /* index of the loaded slot */
+	bool entered;
+	bool foreign;            /* CR3 holds a table that is not ours */
+	uint32_t wipe_at_switch; /* IST stacks that hold user values of the running space */
+	struct kaiser_slot slot[KAISER_SLOTS];
+	struct kaiser_stats stats;
+	void *page[KAISER_STRIDE_PAGES];       /* writable aliases, by place in the stride */
+	uint64_t *table[KAISER_WINDOW_TABLES]; /* of the user root's window; [0] on top */
+	unsigned tables;
+};
+
+static inline uint64_t cpu_base(const struct kaiser *k, unsigned cpu)
+{
+	return k->cfg.window + (uint64_t)(cpu + 1) * KAISER_CPU_STRIDE;
+}
+
+static inline uint64_t cpu_bit(const struct kaiser_cpu *c)
+{
+	return UINT64_C(1) << c->number;
+}
+
+/* views.c */
+int views_build(struct kaiser *k);
+extern char kaiser_template[], kaiser_template_end[];
+/* The window address of a label of the template. */
+static inline uint64_t window_va(const struct kaiser *k, const char *label)
+{
+	return k->cfg.window + KAISER_WIN_TEXT + (uint64_t)(label - kaiser_template);
+}
+
+/* descriptors.c */
+void idt_build(struct kaiser *k);
+void descriptors_build(struct kaiser *k, unsigned cpu, void *page);
+
+/* window_tables.c: the tables through which cpu's user roots see its window. */
+int window_tables_build(struct kaiser *k, struct kaiser_cpu *c);
+void window_tables_free(struct kaiser *k, struct kaiser_cpu *c);
+
+/* slots.c */
+int slots_alloc(struct kaiser *k, struct kaiser_cpu *c);
+void slots_free(struct kaiser *k, struct kaiser_cpu *c);
+void slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, unsigned index, uint64_t entry);
+void slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s);
+void load_slot(struct kaiser_cpu *c, unsigned index);
+
+/* policy.c */
+int policy_refuse(void);
+void policy_decide(struct kaiser_policy *p, enum kaiser_mode asked);
+
+/* wipe.c */
+void wipe_for_switch(struct kaiser_cpu *c);
+
+/* Called by the gates: user.inc, paranoid.inc, nmi.inc. */
+void kaiser_from_user(struct pt_regs *regs, unsigned vector);
+void kaiser_from_syscall(struct pt_regs *regs);
+int kaiser_ist_event(struct pt_regs *regs, unsigned vector);
+void kaiser_nmi_event(struct pt_regs *regs);
+void kaiser_wipe_ist(void);
+
+/* trace.c: nothing in a build without KAISER_DEBUG. */
+#define KAISER_TRACE_SYSCALL 0x100
+#ifdef KAISER_DEBUG
+void trace_event(const struct pt_regs *regs, unsigned what, uint64_t cr3_before,
+		 uint64_t gs_before);
+#else
+static inline void trace_event(const struct pt_regs *regs, unsigned what, uint64_t cr3_before,
+			       uint64_t gs_before)
+{
+	(void)regs;
+	(void)what;
+	(void)cr3_before;
+	(void)gs_before;
+}
+#endif
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the gates to the host's handlers, and what an #MC or #DB at CPL 0 has to mend before it may
+ * return: see entry/nmi.inc. The kernel root is loaded, GS is the kernel's.
+ */
+#include "internal.h"
+
+extern const char kaiser_entry_nmi[], kaiser_nmi_saved[], kaiser_nmi_cr3_saved[],
+	kaiser_nmi_head_end[], kaiser_nmi[], kaiser_nmi_safe[], kaiser_nmi_nested_done[],
+	kaiser_nmi_edge[], kaiser_nmi_edge_end[], kaiser_tail_nmi[], kaiser_tail_nmi_end[],
+	kaiser_tail_nmi_nested[], kaiser_tail_nmi_nested_done[], kaiser_tail_nmi_nested_end[];
+
+/* The save area: see entry/paranoid.inc. */
+struct save_area {
+	struct pt_regs regs;
+	uint64_t cr3, gs, cr2, unused;
+};
+
+static bool inside(const struct kaiser *k, uint64_t ip, const char *start, const char *end)
+{
+	return ip >= window_va(k, start) && ip < window_va(k, end);
+}
+
+/*
+ * The event hit code that NMIs are blocked in and that has the only copy of an NMI's frame. Makes
+ * the save area what that NMI had found when it arrived; its exit then runs the head again.
+ */
+static void rebuild_nmi(struct kaiser_cpu *c, struct save_area *sa)
+{
+	const struct kaiser *k = c->k;
+	uint64_t ip = sa->regs.ip;
+	uint64_t *frame = (uint64_t *)(cpu_base(k, c->number) + KAISER_CPU_ENTRY +
+				       KAISER_IST_NMI_TOP - KAISER_IST_FRAME);
+	uint64_t *ax = &frame[KAISER_NMI_SLOT_AX / 8], *cx = &frame[KAISER_NMI_SLOT_CX / 8],
+		 *r14 = &frame[KAISER_NMI_SLOT_R14 / 8];
+	bool head = inside(k, ip, kaiser_entry_nmi, kaiser_nmi_head_end);
+
+	if (head && ip < window_va(k, kaiser_nmi_saved)) {
+		*ax = sa->regs.ax; /* untouched so far */
+		*cx = sa->regs.cx;
+		*r14 = sa->regs.r14;
+		return;
+	}
+	/* Between these two the interrupted CR3 is in r14 only. */
+	if (!(head && ip < window_va(k, kaiser_nmi_cr3_saved)) &&
+	    ip != window_va(k, kaiser_nmi_nested_done) &&
+	    ip != window_va(k, kaiser_tail_nmi_nested_done))
+		sa->cr3 = sa->regs.r14;
+	sa->regs.ax = *ax;
+	sa->regs.cx = *cx;
+	sa->regs.r14 = *r14;
+}
+
+static int mend_nmi(struct kaiser_cpu *c, struct save_area *sa)
+{
+	const struct kaiser *k = c->k;
+	uint64_t ip = sa->regs.ip;
+
+	if (inside(k, ip, kaiser_nmi_edge, kaiser_nmi_edge_end) ||
+	    inside(k, ip, kaiser_tail_nmi, kaiser_tail_nmi_end))
+		return KAISER_IST_NMI_EXIT;
+	if (inside(k, ip, kaiser_entry_nmi, kaiser_nmi_head_end) ||
+	    inside(k, ip, kaiser_nmi, kaiser_nmi_safe) ||
+	    inside(k, ip, kaiser_tail_nmi_nested, kaiser_tail_nmi_nested_end)) {
+		rebuild_nmi(c, sa);
+		return KAISER_IST_NMI_RESTART;
+	}
+	return KAISER_IST_RETURN;
+}
+
+/* DR7 stays clear while the handler runs, so that it cannot meet itself. */
+static void debug_event(struct pt_regs *regs)
+{
+	uint64_t dr7 = hw_swap_dr7(0x400), dr6 = hw_take_dr6();
+
+	kaiser_on_debug(regs, dr6);
+	if (!kaiser_user_mode(regs))
+		hw_swap_dr7(dr7);
+}
+
+int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
+{
+	struct save_area *sa = (struct save_area *)regs;
+	struct kaiser_cpu *c = hw_this_cpu();
+
+	trace_event(regs, vector, sa->cr3, sa->gs);
+	if (vector == 1)
+		debug_event(regs);
+	else if (vector == 18)
+		kaiser_on_machine_check(regs);
+	else
+		kaiser_on_double_fault(regs, sa->cr2);
+	return mend_nmi(c, sa);
+}
+
+void kaiser_nmi_event(struct pt_regs *regs)
+{
+	const struct save_area *sa = (const struct save_area *)regs;
+
+	trace_event(regs, 2, sa->cr3, sa->gs);
+	kaiser_on_nmi(regs);
+}
+
+void kaiser_from_user(struct pt_regs *regs, unsigned vector)
+{
+	struct kaiser_cpu *c = hw_this_cpu();
+
+	trace_event(regs, vector, c->exit_cr3, 0);
+	switch (vector) {
+	case 1:
+		c->wipe_at_switch |= 1u << KAISER_IST_DB;
+		debug_event(regs);
+		break;
+	case 2: /* its IST stack is wiped already */
+		kaiser_on_nmi(regs);
+		break;
+	case 18:
+		c->wipe_at_switch |= 1u << KAISER_IST_MC;
+		kaiser_on_machine_check(regs);
+		break;
+	default:
+		kaiser_on_interrupt(regs, vector);
+	}
+}
+
+#ifdef KAISER_DEBUG
+void kaiser_from_syscall(struct pt_regs *regs)
+{
+	trace_event(regs, KAISER_TRACE_SYSCALL, hw_this_cpu()->exit_cr3, 0);
+	kaiser_on_syscall(regs);
+}
+#endif
+
+/* A new thread's first return: the window's exit with RSP at the frame. */
+void kaiser_exit_to_user(struct pt_regs *regs)
+{
+	__asm__ volatile("movq %0, %%rsp\n\t"
+			 "jmp *%1" ::"r"(regs),
+			 "r"(hw_this_cpu()->exit_va)
+			 : "memory");
+	__builtin_unreachable();
+}
