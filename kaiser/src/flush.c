@@ -37,6 +37,15 @@ static void flush_here(void *arg)
 	}
 }
 
+static unsigned count_bits(uint64_t mask)
+{
+	unsigned n = 0;
+
+	for (; mask; mask &= mask - 1)
+		n++;
+	return n;
+}
+
 static void flush_cpus(struct kaiser *k, const uint64_t *cpus, struct flush *f)
 {
 	const struct kaiser_ops *ops = k->cfg.ops;
@@ -51,8 +60,7 @@ static void flush_cpus(struct kaiser *k, const uint64_t *cpus, struct flush *f)
 	if (mask & self) {
 		flush_here(f);
 		if (mask & ~self)
-			hw_this_cpu()->stats.flush_ipis +=
-				(uint64_t)__builtin_popcountll(mask & ~self);
+			hw_this_cpu()->stats.flush_ipis += count_bits(mask & ~self);
 	}
 	hw_irq_restore(flags);
 	if (mask & ~self)

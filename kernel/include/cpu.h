@@ -34,7 +34,8 @@ extern struct cpu *cpus[MAX_CPUS];
 static inline struct cpu *this_cpu(void)
 {
 	struct cpu *c;
-	__asm__("movq %%gs:%c1, %0" : "=r"(c) : "i"(KAISER_GS_HOST));
+	/* volatile: after a sleep it may be another CPU. */
+	__asm__ volatile("movq %%gs:%c1, %0" : "=r"(c) : "i"(KAISER_GS_HOST));
 	return c;
 }
 
@@ -164,7 +165,10 @@ void ipi_nmi_all_but_self(void);
 /* Runs fn(arg) on every CPU in mask (bit = id; this one too if set) and waits for all of them.
  * Interrupts on, no spin lock held, unless only this CPU is meant; fn runs with interrupts off. */
 void cpu_call(uint64_t mask, void (*fn)(void *arg), void *arg);
-void cpu_stop_others(void);       /* by NMI-proof IPI; for panic and power-off */
+void cpu_stop_others(void);       /* by NMI-proof IPI; for panic and power-off; irqs off after it */
+void cpu_nmi_check(void);         /* NMI handlers call it first: stops here if that was asked for */
+/* The stack that smp_init() gave CPU `id`, KSTACK_PAGES of task.h, lowest byte; NULL for CPU 0. */
+void *cpu_boot_stack(unsigned id);
 
 noreturn void machine_poweroff(void);
 noreturn void machine_reboot(void);

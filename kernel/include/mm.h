@@ -11,9 +11,14 @@
 
 struct file;
 struct inode;
+struct shared_anon; /* mm/anon.c: the pages of a MAP_SHARED | MAP_ANONYMOUS area */
+
+/* Kept for the stack below USER_END: fresh mappings go lower. exec places the stack's top at most
+ * MM_STACK_ROOM - 16 MiB below USER_END. */
+#define MM_STACK_ROOM (UINT64_C(32) << 30)
 
 enum { /* Linux's numbers */
-	PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, PROT_GROWSDOWN = 0x01000000,
+	PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, PROT_GROWSDOWN = 0x01000000,
 	MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20,
 	MAP_GROWSDOWN = 0x100, MAP_STACK = 0x20000, MAP_NORESERVE = 0x4000, MAP_POPULATE = 0x8000,
 	MAP_FIXED_NOREPLACE = 0x100000,
@@ -27,6 +32,8 @@ struct vma {
 	uint32_t flags;      /* MAP_SHARED or MAP_PRIVATE, MAP_GROWSDOWN, ... */
 	struct inode *inode; /* file mapping, one reference held, else NULL */
 	uint64_t offset;     /* of start in the file, bytes */
+	struct shared_anon *anon; /* one reference held, else NULL */
+	uint32_t max_prot;   /* what mprotect may allow: a read-only file's shared area: no write */
 	char name[16];       /* "[stack]", "[heap]" for /proc, else "" */
 };
 
@@ -41,6 +48,7 @@ struct mm {
 	uint64_t arg_start, arg_end, env_start, env_end; /* for /proc/PID/cmdline */
 	struct inode *exe;         /* for /proc/PID/exe; may be NULL */
 	uint64_t rss_pages, total_pages;
+	uint64_t *stash;           /* pages of PROT_NONE areas: mm/internal.h */
 };
 
 /* All return NULL or a negative errno on failure; none leaves a half-made mapping behind. */

@@ -13,7 +13,9 @@ struct page {
 	int32_t refs;         /* mappings and other owners; 0: free. Atomic */
 	uint8_t order;        /* of a free or allocated run, in its first page */
 	uint8_t state;        /* enum page_state, page.c only */
-	uint16_t slab_class;  /* slab.c only */
+	uint16_t slab_class;  /* slab.c only, with the next two */
+	uint16_t slab_free;   /* first free object, in 16-byte steps, + 1; 0: none */
+	uint16_t slab_used;   /* objects in use */
 };
 
 /* Set once by the boot code: where the direct map begins. */
@@ -65,6 +67,10 @@ static inline void page_get(struct page *p)
 
 /* Drops one reference of an order-0 page and frees it with the last. */
 void page_put(struct page *p);
+
+/* Gives RAM to the allocator that the boot code had kept back: the initrd, once it is unpacked.
+ * Partial pages at the ends stay out. */
+void page_add_range(phys_t start, phys_t end);
 
 struct page_stats {
 	uint64_t total, free; /* pages */

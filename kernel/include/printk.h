@@ -18,6 +18,16 @@ int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap) printf_like(3, 0
  * and ends QEMU with a failing exit code where it can. */
 noreturn void panic(const char *fmt, ...) printf_like(1, 2);
 
+/* Called once by panic(), after its own lines: prints what the port knows (kernel/port). It may be
+ * called in any state of the kernel and must not rely on locks. */
+void panic_hook(void);
+
+/* Return addresses from a frame pointer on, relative to the image's first byte. */
+void print_backtrace(const void *frame);
+
+/* Ends QEMU with a failing exit code where it can (isa-debug-exit at 0xf4: code 99), else halts. */
+noreturn void machine_fail(void);
+
 /* An invariant of the kernel itself; always compiled in. */
 #define kassert(cond)                                                                              \
 	do {                                                                                       \

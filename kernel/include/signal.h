@@ -20,6 +20,17 @@ enum { /* si_code */
 	CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CLD_CONTINUED = 6,
 };
 
+#define SIG_DFL 0
+#define SIG_IGN 1
+#define SA_NOCLDSTOP UINT64_C(0x00000001)
+#define SA_NOCLDWAIT UINT64_C(0x00000002)
+#define SA_SIGINFO   UINT64_C(0x00000004)
+#define SA_RESTORER  UINT64_C(0x04000000)
+#define SA_ONSTACK   UINT64_C(0x08000000)
+#define SA_RESTART   UINT64_C(0x10000000)
+#define SA_NODEFER   UINT64_C(0x40000000)
+#define SA_RESETHAND UINT64_C(0x80000000)
+
 typedef uint64_t sigset_t; /* bit n-1 is signal n */
 #define SIGMASK(n) (UINT64_C(1) << ((n)-1))
 
@@ -40,7 +51,7 @@ struct pt_regs;
  * NMI. Default-ignored and ignored signals vanish. info NULL: SI_KERNEL. 0 or -ESRCH/-EAGAIN. */
 int signal_send_thread(struct task *t, int sig, const struct siginfo *info);
 int signal_send_process(struct task *t, int sig, const struct siginfo *info);
-/* To every process of a process group: 0, or -ESRCH if there is none. */
+/* To every process of a process group: 0, or -ESRCH if there is none. Takes task_lock. */
 int signal_send_group(int pgid, int sig, const struct siginfo *info);
 /* A fault of the current task: delivered even if blocked or ignored (then it kills). */
 void signal_fault(int sig, int code, uint64_t addr, struct pt_regs *regs);

@@ -16,7 +16,8 @@ struct waitq {
 struct waiter {
 	struct list link;
 	struct task *task;
-	bool exclusive; /* wake_one() stops after one of these */
+	bool exclusive; /* wake_one() stops after one of these; set it after wait_begin() */
+	bool outer_intr; /* what an outer wait of this task asked for */
 };
 
 #define WAITQ_INIT(name) {SPINLOCK_INIT, LIST_INIT((name).waiters)}

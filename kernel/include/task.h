@@ -32,6 +32,16 @@ struct sigqueue {
 	struct siginfo info[NSIG]; /* one of each signal; no real-time queueing beyond that */
 };
 
+#define NGROUPS 32
+
+/* Who a process is. All zero is root. fork copies it, exec keeps it. */
+struct cred {
+	uint32_t uid, euid, suid, gid, egid, sgid;
+	uint32_t ngroups;
+	uint32_t groups[NGROUPS];
+	bool no_new_privs;
+};
+
 /* What the threads of a process share. Freed with the last task reference. */
 struct process {
 	int refs;
@@ -55,6 +65,21 @@ struct process {
 	uint64_t child_utime_ns, child_stime_ns;
 	uint64_t rlim_stack, rlim_nofile;
 	char name[16];             /* comm */
+	struct cred cred;
+	struct list alarm_link;    /* itimer.c's; all zero while never armed */
+	uint64_t gone_utime_ns, gone_stime_ns; /* of threads that exited */
+	uint64_t hard_stack, hard_nofile;      /* hard limits; 0: the default */
+	int nice;
+	bool did_exec;             /* setpgid() by the parent is refused from then on */
+	bool undumpable;           /* prctl */
+	bool membarrier_ready;     /* registered for the private expedited command */
+	bool continue_notify;      /* SIGCONT came: the first thread to run tells the parent */
+	bool zombie;               /* every thread left; waits for wait4. task_lock */
+	int leader_status;         /* of a leader that left before the other threads */
+	bool orphan_hup;           /* exit.c: its group is to get SIGHUP and SIGCONT */
+	int exit_signal;           /* what the parent gets: SIGCHLD, or as clone() asked */
+	struct waitq thread_wait;  /* exec waits here for the other threads to leave */
+	struct task *exec_thread;  /* the thread that exec spares, while it waits */
 };
 
 struct task {
@@ -80,6 +105,7 @@ struct task {
 	struct fs_info *fs;
 	uint64_t fs_base, gs_base; /* user's; valid while not running */
 	sigset_t blocked, saved_blocked;
+	sigset_t real_blocked;     /* rt_sigtimedwait: blocked but for the wait */
 	bool restore_blocked;      /* rt_sigsuspend, ppoll: put saved_blocked back at the exit */
 	struct sigqueue *pending;
 	uint64_t altstack_sp, altstack_size;
@@ -90,9 +116,18 @@ struct task {
 	uint64_t utime_ns, stime_ns, start_ns;
 	struct waitq *vfork_done;
 	uint64_t restart_until_ns; /* nanosleep's restart block */
+	long (*restart_fn)(struct task *t); /* what restart_syscall() runs; NULL: -EINTR */
+	uint64_t restart_arg[4];
+	char thread_name[16];      /* of a thread that is not the leader; "": the process's */
 	void (*kthread_fn)(void *);
 	void *kthread_arg;
 	struct pt_regs *user_regs; /* top of the kernel stack */
+	bool on_rq;                /* running, queued, or between two queues. Its queue's lock */
+	bool wait_intr;            /* how wait_sleep() sleeps */
+	bool killed;               /* another thread execs: this one leaves. Set with siglock held */
+	unsigned timer_cpu;        /* whose list timer_link is in */
+	uint16_t user_ds, user_es, user_fs; /* selectors; valid while not running */
+	uint64_t set_child_tid;    /* written by the task itself before it first runs; 0: none */
 };
 
 static inline struct task *current_task(void)
@@ -108,6 +143,10 @@ struct task *task_find(int tid);
 void task_get(struct task *t);
 void task_put(struct task *t);
 struct process *process_find_locked(int pid); /* task_lock held */
+void process_get(struct process *p);
+void process_put(struct process *p);
+/* The address space of a task that may be another's, with a reference; NULL if it has none. */
+struct mm *task_get_mm(struct task *t);
 
 /* Scheduler (sched.c). */
 void sched_init_cpu(struct task *idle);      /* on each CPU */

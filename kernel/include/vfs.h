@@ -24,6 +24,7 @@ enum {
 struct file;
 struct inode;
 struct waiter;
+struct tty;
 
 struct poll_table; /* fs/poll.c: collects the queues a poll() sleeps on */
 void poll_wait(struct poll_table *pt, struct waitq *q);
@@ -36,14 +37,33 @@ struct file_ops {
 	void (*release)(struct file *f); /* the last reference went */
 	long (*ioctl)(struct file *f, unsigned cmd, uint64_t arg);
 	unsigned (*poll)(struct file *f, struct poll_table *pt);
-	/* Calls emit for entry *pos, *pos+1, ... until it returns false; advances *pos. */
+	/* Calls emit for the entries from position *pos on ("." and ".." too), with *pos still at that
+	 * entry; when it returns true moves *pos past it, when false stops there. */
 	int (*readdir)(struct file *f, uint64_t *pos,
 		       bool (*emit)(void *arg, const char *name, uint64_t ino, unsigned dtype),
 		       void *arg);
 };
 
+/* What the name space asks of an inode. Inodes of the tree in memory have none of these (NULL). */
+struct inode_ops {
+	/* Directories: the entry, with a reference for the caller; err_ptr(-ENOENT). Never asked for
+	 * "." or "..": the walk sets ->parent and ->name of the directories it gets. dir->lock is not
+	 * held; may sleep. */
+	struct inode *(*lookup)(struct inode *dir, const char *name);
+	/* Links: the text without an end; its length (at most n) or -errno. */
+	long (*readlink)(struct inode *in, char *buf, size_t n);
+	/* Links that lead straight to an inode (/proc/PID/fd/N, exe, cwd), with a reference; optional:
+	 * without it the text is followed. */
+	struct inode *(*follow)(struct inode *in);
+	/* The last reference went: frees ->priv. Optional. May sleep. */
+	void (*evict)(struct inode *in);
+	/* Before stat: brings size, times and the like up to date. Optional. */
+	void (*getattr)(struct inode *in);
+};
+
 struct inode {
 	int refs;                /* atomic */
+	uint32_t dev;            /* st_dev: DEV_* below */
 	uint64_t ino;
 	uint32_t mode;           /* S_IF* and permissions */
 	uint32_t uid, gid, nlink;
@@ -52,8 +72,14 @@ struct inode {
 	uint64_t atime_ns, mtime_ns, ctime_ns;
 	struct mutex lock;       /* contents */
 	const struct file_ops *ops;
+	const struct inode_ops *iops; /* NULL: the tree in memory */
 	void *priv;              /* the file system's: pages, children, symlink text */
+	struct inode *parent;    /* directories: one reference; NULL for a root. tree_lock */
+	char *name;              /* directories: in the parent; kmalloc'ed or NULL. tree_lock */
+	bool mounted_on;         /* something is mounted here: see mount.c */
 };
+
+enum { DEV_ROOT = 1, DEV_PIPE = 2, DEV_PROC = 3, DEV_FIRST_TMPFS = 16 };
 
 struct file {
 	int refs;                /* atomic */
@@ -112,5 +138,7 @@ void tty_session_exit(struct tty *t, int sid); /* the session leader left: SIGHU
 struct seq;
 void seq_printf(struct seq *s, const char *fmt, ...) printf_like(2, 3);
 void procfs_register(const char *path, void (*show)(struct seq *s));
+/* /proc/cmdline; the text must stay. After procfs_init(). */
+void procfs_set_cmdline(const char *text);
 
 #endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The port: this kernel's side of libkaiser. All of it is in port/kaiser_port.c. */
+#ifndef KERNEL_PORT_H
+#define KERNEL_PORT_H
+
+#include <kaiser/kaiser.h>
+
+struct boot_info;
+
+extern struct kaiser kaiser;
+
+/* Builds the window and makes the boot CPU's gates live. Page tables and pages work already. */
+void port_init(const struct boot_info *bi);
+/* On another CPU, prepared by cpu_prepare(): makes its gates live. */
+void port_enter_cpu(unsigned id, uint64_t kstack_top);
+/* Runs the check table and prints what it finds; the number of errors. Task context. */
+int port_verify(void);
+/* /proc/kaiser. */
+void port_procfs_init(void);
+
+/* sys/traps.c: what the gates lead to. Interrupts off. */
+void trap_exception(struct pt_regs *regs, unsigned vector);
+void trap_debug(struct pt_regs *regs, uint64_t dr6);
+void trap_machine_check(struct pt_regs *regs);
+noreturn void trap_double_fault(struct pt_regs *regs, uint64_t cr2);
+void trap_nmi(struct pt_regs *regs);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only file that knows libkaiser: the hooks it calls, the handlers its gates lead to, and the
+ * report. Another kernel that embeds the library writes a file like this one.
+ */
+#include <kaiser/verify.h>
+
+#include "boot.h"
+#include "cpu.h"
+#include "kmap.h"
+#include "page.h"
+#include "port.h"
+#include "printk.h"
+#include "syscall.h"
+#include "task.h"
+#include "uaccess.h"
+#include "vfs.h"
+
+struct kaiser kaiser;
+bool percpu_ready;
+
+/* ---- hooks ---- */
+
+static void *hook_page_alloc(unused void *ctx, unsigned order)
+{
+	struct page *p = page_alloc(order, PAGE_ZERO);
+
+	return p ? page_to_virt(p) : NULL;
+}
+
+static void hook_page_free(unused void *ctx, void *va, unsigned order)
+{
+	page_free(phys_to_page(virt_to_phys(va)), order);
+}
+
+static kaiser_pa_t hook_virt_to_phys(unused void *ctx, const void *va)
+{
+	return virt_to_phys(va);
+}
+
+static void *hook_phys_to_virt(unused void *ctx, kaiser_pa_t pa)
+{
+	return phys_to_virt(pa);
+}
+
+static int hook_map(unused void *ctx, uint64_t va, kaiser_pa_t pa, unsigned prot)
+{
+	unsigned p = KMAP_R;
+
+	if (prot & KAISER_PROT_W)
+		p |= KMAP_W;
+	if (prot & KAISER_PROT_X)
+		p |= KMAP_X;
+	return kmap_map(va, pa, 1, p);
+}
+
+static void hook_unmap(unused void *ctx, uint64_t va)
+{
+	kmap_unmap(va, 1);
+}
+
+static void hook_call_cpus(unused void *ctx, uint64_t mask, void (*fn)(void *), void *arg)
+{
+	cpu_call(mask, fn, arg);
+}
+
+static unsigned hook_cpu_number(unused void *ctx)
+{
+	return percpu_ready ? this_cpu()->id : 0;
+}
+
+static void hook_panic(unused void *ctx, const char *message)
+{
+	panic("libkaiser: %s", message);
+}
+
+static const struct kaiser_ops ops = {
+	.page_alloc = hook_page_alloc,
+	.page_free = hook_page_free,
+	.virt_to_phys = hook_virt_to_phys,
+	.phys_to_virt = hook_phys_to_virt,
+	.map = hook_map,
+	.unmap = hook_unmap,
+	.call_cpus = hook_call_cpus,
+	.cpu_number = hook_cpu_number,
+	.panic = hook_panic,
+};
+
+/* ---- bringing it up ---- */
+
+_Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "one page of host data is mapped per CPU");
+
+int cpu_prepare(unsigned id, uint32_t apic_id)
+{
+	int err = kaiser_cpu_prepare(&kaiser, id);
+	struct cpu *c;
+
+	if (err)
+		return err == KAISER_E_NOMEM || err == KAISER_E_MAP ? -ENOMEM : -EINVAL;
+	c = kaiser_cpu_host_area(&kaiser, id);
+	c->self = c;
+	c->id = id;
+	c->apic_id = apic_id;
+	cpus[id] = c;
+	return 0;
+}
+
+void port_enter_cpu(unsigned id, uint64_t kstack_top)
+{
+	int err = kaiser_cpu_enter(&kaiser, id, kstack_top);
+
+	if (err)
+		panic("CPU %u cannot enter the gates: %s", id, kaiser_strerror(err));
+}
+
+void port_init(const struct boot_info *bi)
+{
+	struct kaiser_config cfg = {
+		.ops = &ops,
+		.window = bi->window_base,
+		.cpus = MAX_CPUS,
+		.host_pages = 1,
+		.kernel_root = bi->kernel_root,
+		.user_end = USER_END,
+		.mode = kaiser_policy_parse(bi->cmdline),
+	};
+	int err = kaiser_init(&kaiser, &cfg);
+
+	if (err)
+		panic("libkaiser refuses: %s", kaiser_strerror(err));
+	if (cpu_prepare(0, 0))
+		panic("out of memory for the boot CPU's window");
+	port_enter_cpu(0, 0);
+	percpu_ready = true;
+	printk("kaiser: isolation %s: %s\n", kaiser.policy.isolate ? "on" : "off",
+	       kaiser.policy.reason);
+	if (!kaiser.policy.isolate && kaiser.policy.meltdown)
+		printk("kaiser: this CPU is vulnerable to Meltdown\n");
+}
+
+static void verify_line(unused void *arg, const char *text)
+{
+	printk("kaiser: %s\n", text);
+}
+
+int port_verify(void)
+{
+	return kaiser_verify(&kaiser, verify_line, NULL);
+}
+
+/* ---- handlers ---- */
+
+void kaiser_on_syscall(struct pt_regs *regs)
+{
+	irq_enable();
+	syscall_dispatch(regs);
+	irq_disable();
+	exit_to_user_work(regs, true);
+}
+
+void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector)
+{
+	if (vector < 32)
+		trap_exception(regs, vector);
+	else
+		irq_dispatch(regs, vector);
+	if (kaiser_user_mode(regs))
+		exit_to_user_work(regs, false);
+}
+
+void kaiser_on_nmi(struct pt_regs *regs)
+{
+	trap_nmi(regs);
+}
+
+void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6)
+{
+	trap_debug(regs, dr6);
+	if (kaiser_user_mode(regs))
+		exit_to_user_work(regs, false);
+}
+
+void kaiser_on_machine_check(struct pt_regs *regs)
+{
+	trap_machine_check(regs);
+	if (kaiser_user_mode(regs))
+		exit_to_user_work(regs, false);
+}
+
+void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2)
+{
+	trap_double_fault(regs, cr2);
+}
+
+/* ---- reports ---- */
+
+void panic_hook(void)
+{
+	if (!percpu_ready)
+		return;
+	printk("last transitions of CPU %u, oldest first:\n", this_cpu()->id);
+	kaiser_trace_dump(&kaiser, this_cpu()->id, verify_line, NULL);
+}
+
+static const char *const mode_name[] = {
+	[KAISER_AUTO] = "auto",
+	[KAISER_ON] = "on",
+	[KAISER_OFF] = "off",
+};
+
+static void show_slots(struct seq *s)
+{
+	struct kaiser_slot_info si;
+
+	for (unsigned cpu = 0; cpu < ncpus; cpu++)
+		for (unsigned i = 0; kaiser_slot_info(&kaiser, cpu, i, &si); i++)
+			seq_printf(s, "slot:\tcpu %u slot %u space %lu%s%s\n", cpu, i,
+				   (unsigned long)si.space_id, si.loaded ? " loaded" : "",
+				   si.isolated ? " isolated" : "");
+}
+
+static void finding_line(void *arg, const char *text)
+{
+	seq_printf(arg, "check:\t%s\n", text);
+}
+
+/* Addresses stay out: the file is for everybody. */
+static void show_kaiser(struct seq *s)
+{
+	struct kaiser_stats st;
+	int findings;
+
+	seq_printf(s, "mode:\t%s\n", kaiser.policy.isolate ? "on" : "off");
+	seq_printf(s, "asked:\t%s\n", mode_name[kaiser.policy.asked]);
+	seq_printf(s, "reason:\t%s\n", kaiser.policy.reason);
+	seq_printf(s, "meltdown:\t%s\n",
+		   !kaiser.policy.meltdown   ? "not affected"
+		   : kaiser.policy.isolate ? "mitigated: kernel out of user page tables"
+					     : "vulnerable");
+	seq_printf(s, "verw:\t%s\n", kaiser.policy.verw ? "on every exit" : "not needed or not there");
+	seq_printf(s, "pcid:\tnot used\n");
+	seq_printf(s, "cpus:\t%u\n", ncpus);
+	findings = kaiser_verify(&kaiser, finding_line, s);
+	seq_printf(s, "verdict:\t%s\n",
+		   findings < 0			? "could not be checked"
+		   : findings			? "NOT isolated as it should be"
+		   : !kaiser.policy.isolate ? "not isolated, as asked"
+						: "isolated");
+	kaiser_stats(&kaiser, &st);
+	seq_printf(s, "switches:\t%lu\nrecycled_slots:\t%lu\ncr3_writes:\t%lu\n",
+		   (unsigned long)st.switches, (unsigned long)st.recycles,
+		   (unsigned long)st.cr3_writes);
+	seq_printf(s, "flush_pages:\t%lu\nflush_full:\t%lu\nflush_ipis:\t%lu\ntop_writes:\t%lu\n",
+		   (unsigned long)st.flush_pages, (unsigned long)st.flush_full,
+		   (unsigned long)st.flush_ipis, (unsigned long)st.top_writes);
+	show_slots(s);
+}
+
+void port_procfs_init(void)
+{
+	procfs_register("kaiser", show_kaiser);
+}

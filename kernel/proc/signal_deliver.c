@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Delivering signals on the way to user mode: default actions, stops, handlers, and what becomes of
+ * the system call that a signal interrupted.
+ *
+ * An interrupted call has one of the -ERESTART* values in ax. If no handler runs, the instruction
+ * (two bytes, SYSCALL) is run again with its number put back. If one runs, that happens only where
+ * SA_RESTART or the call asks for it; else the program sees EINTR.
+ */
+#include "proc.h"
+#include "syscall.h"
+
+#define NR_RESTART_SYSCALL 219
+#define SYSCALL_INSN_BYTES 2
+
+static sigset_t pending_set(const struct task *t)
+{
+	return t->pending->set | t->proc->pending->set;
+}
+
+bool signal_pending(void)
+{
+	struct task *t = current;
+	struct process *p = t->proc;
+	if (!p)
+		return false;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* after the caller marked itself sleeping */
+	return task_dying(t) || *(volatile bool *)&p->stopped ||
+	       (pending_set(t) & ~t->blocked) != 0;
+}
+
+static bool asks_for_restart(const struct pt_regs *regs)
+{
+	if (regs->orig_ax == UINT64_MAX)
+		return false;
+	int64_t err = -(int64_t)regs->ax;
+	return err == ERESTARTSYS || err == ERESTARTNOINTR || err == ERESTARTNOHAND ||
+	       err == ERESTART_RESTARTBLOCK;
+}
+
+bool signal_work(const struct pt_regs *regs, bool in_syscall)
+{
+	struct task *t = current;
+	if (!t->proc)
+		return false;
+	return signal_pending() || t->restore_blocked || t->proc->continue_notify ||
+	       (in_syscall && asks_for_restart(regs));
+}
+
+void signal_notify_parent(struct process *p, int code, int status)
+{
+	struct siginfo info = {.signo = SIGCHLD,
+			       .code = code,
+			       .pid = p->pid,
+			       .uid = p->cred.uid,
+			       .status = status};
+	uint64_t flags = spin_lock_irqsave(&task_lock);
+	struct process *parent = p->parent;
+	if (parent && parent->leader) {
+		const struct sigaction_k *act = &parent->actions[SIGCHLD - 1];
+		if (act->handler != SIG_IGN && !(act->flags & SA_NOCLDSTOP))
+			signal_send_process(parent->leader, SIGCHLD, &info);
+		wake_all(&parent->child_wait);
+	}
+	spin_unlock_irqrestore(&task_lock, flags);
+}
+
+/* The whole process stops. Its parent is told at once, not when the last thread has reached its
+ * stop: the others were kicked and run no further than their next entry. siglock held. */
+static void begin_stop(struct process *p, int sig)
+{
+	p->stopped = true;
+	p->stopped_report = true;
+	p->continue_notify = false;
+	p->continued_report = false;
+	p->exit_status = sig << 8 | 0x7f;
+	list_for_each_entry (t, &p->threads, struct task, thread_link)
+		if (t != current)
+			signal_kick(t, false);
+}
+
+/* Sleeps until SIGCONT, SIGKILL or exit_group. */
+static void stay_stopped(struct process *p)
+{
+	struct task *t = current;
+	for (;;) {
+		uint64_t flags = spin_lock_irqsave(&p->siglock);
+		bool stay = p->stopped && !task_dying(t) && !(pending_set(t) & SIGMASK(SIGKILL));
+		if (stay)
+			t->state = TASK_STOPPED;
+		spin_unlock_irqrestore(&p->siglock, flags);
+		if (!stay)
+			return;
+		schedule();
+	}
+}
+
+static bool in_orphaned_group(const struct process *p)
+{
+	uint64_t flags = spin_lock_irqsave(&task_lock);
+	bool orphaned = pgrp_is_orphaned_locked(p->pgid);
+	spin_unlock_irqrestore(&task_lock, flags);
+	return orphaned;
+}
+
+enum verdict { V_NONE, V_AGAIN, V_STOPPED, V_STAY, V_CONTINUED, V_CHECK_GROUP, V_HANDLE, V_DIE };
+
+/* Looks at one signal with siglock held and says what to do once it is dropped. */
+static enum verdict take_signal(struct process *p, bool group_known, bool orphaned, int *sig,
+				struct siginfo *info, struct sigaction_k *act)
+{
+	struct task *t = current;
+	if (p->continue_notify) {
+		p->continue_notify = false;
+		p->continued_report = true;
+		return V_CONTINUED;
+	}
+	sigset_t wanted = pending_set(t) & ~t->blocked;
+	if (p->stopped && !(wanted & SIGMASK(SIGKILL)))
+		return V_STAY;
+	/* Before the signal leaves the queue, so that a SIGCONT meanwhile still finds it there. */
+	if ((wanted & SET_TTY_STOP) && !group_known)
+		return V_CHECK_GROUP;
+
+	*sig = signal_dequeue_locked(~t->blocked, info);
+	if (*sig == 0)
+		return V_NONE;
+	struct sigaction_k *slot = &p->actions[*sig - 1];
+	sigset_t bit = SIGMASK(*sig);
+	if (slot->handler == SIG_IGN)
+		return V_AGAIN;
+	if (slot->handler != SIG_DFL) {
+		*act = *slot;
+		if (slot->flags & SA_RESETHAND)
+			slot->handler = SIG_DFL;
+		return V_HANDLE;
+	}
+	if (bit & SET_DEFAULT_IGNORED)
+		return V_AGAIN;
+	/* Process 1 dies of its own faults only, or if the kernel wants it dead. */
+	if (p->pid == 1 && *sig != SIGKILL && !((bit & SET_FAULT) && info->code > 0))
+		return V_AGAIN;
+	if (bit & SET_STOP) {
+		if ((bit & SET_TTY_STOP) && orphaned)
+			return V_AGAIN;
+		if (!p->stopped)
+			begin_stop(p, *sig);
+		return V_STOPPED;
+	}
+	return V_DIE;
+}
+
+/* The next signal that has a handler, 0 if there is none. May stop; may not return. */
+static int next_handled(struct siginfo *info, struct sigaction_k *act)
+{
+	struct process *p = current->proc;
+	bool group_known = false, orphaned = false;
+	for (;;) {
+		int sig = 0;
+		uint64_t flags = spin_lock_irqsave(&p->siglock);
+		bool leave = current->killed || p->exiting;
+		int status = p->exit_status;
+		enum verdict v = V_NONE;
+		if (!leave)
+			v = take_signal(p, group_known, orphaned, &sig, info, act);
+		spin_unlock_irqrestore(&p->siglock, flags);
+		if (leave)
+			task_exit_thread(status);
+
+		switch (v) {
+		case V_NONE:
+			return 0;
+		case V_HANDLE:
+			return sig;
+		case V_DIE:
+			task_exit_group(sig);
+		case V_STOPPED:
+			signal_notify_parent(p, CLD_STOPPED, sig);
+			break;
+		case V_STAY:
+			stay_stopped(p);
+			break;
+		case V_CONTINUED:
+			signal_notify_parent(p, CLD_CONTINUED, SIGCONT);
+			break;
+		case V_CHECK_GROUP:
+			orphaned = in_orphaned_group(p);
+			group_known = true;
+			continue;
+		case V_AGAIN:
+			break;
+		}
+		group_known = false;
+	}
+}
+
+/* act: the handler that is about to run, NULL if none. */
+static void finish_syscall(struct pt_regs *regs, const struct sigaction_k *act)
+{
+	if (!asks_for_restart(regs))
+		return;
+	int64_t err = -(int64_t)regs->ax;
+	bool again =
+		!act || err == ERESTARTNOINTR || (err == ERESTARTSYS && (act->flags & SA_RESTART));
+	if (!again) {
+		regs->ax = (uint64_t)-EINTR;
+		return;
+	}
+	regs->ax = err == ERESTART_RESTARTBLOCK ? NR_RESTART_SYSCALL : regs->orig_ax;
+	regs->ip -= SYSCALL_INSN_BYTES;
+}
+
+static void handle(struct pt_regs *regs, int sig, const struct siginfo *info,
+		   const struct sigaction_k *act)
+{
+	struct task *t = current;
+	sigset_t saved = t->restore_blocked ? t->saved_blocked : t->blocked;
+	if (signal_frame_push(regs, sig, info, act, saved) != 0) {
+		/* Without a usable stack the program cannot be told: SIGSEGV, and if that was the
+		 * signal to be told about, the default action. */
+		if (sig == SIGSEGV) {
+			uint64_t flags = spin_lock_irqsave(&t->proc->siglock);
+			t->proc->actions[SIGSEGV - 1].handler = SIG_DFL;
+			spin_unlock_irqrestore(&t->proc->siglock, flags);
+		}
+		signal_fault(SIGSEGV, SI_KERNEL, 0, NULL);
+		return;
+	}
+	t->restore_blocked = false;
+	sigset_t blocked = t->blocked | act->mask;
+	if (!(act->flags & SA_NODEFER))
+		blocked |= SIGMASK(sig);
+	signal_set_blocked(blocked);
+}
+
+void signal_deliver(struct pt_regs *regs, bool in_syscall)
+{
+	struct task *t = current;
+	if (!t->proc)
+		return;
+	for (;;) {
+		struct siginfo info;
+		struct sigaction_k act;
+		int sig = next_handled(&info, &act);
+		if (in_syscall)
+			finish_syscall(regs, sig ? &act : NULL);
+		in_syscall = false;
+		if (sig) {
+			handle(regs, sig, &info, &act);
+			continue;
+		}
+		if (!t->restore_blocked)
+			return;
+		t->restore_blocked = false;
+		signal_set_blocked(t->saved_blocked);
+	}
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame of a signal handler on the user stack, exactly Linux's for x86-64, and the way back.
+ *
+ *	old sp
+ *	red zone, 128 bytes          (or: the top of the alternate stack)
+ *	FPU state, 64-byte aligned   FXSAVE image; with XSAVE: the header and the rest follow, then
+ *	                             FP_XSTATE_MAGIC2
+ *	siginfo, ucontext, pretcode  sp points at pretcode: 16-byte aligned but for one return
+ *address
+ *
+ * What comes back from the user is not trusted: segment selectors are checked, of the flags only
+ * those that a program may change itself are taken, and the FPU image is cleaned of all that would
+ * make FXRSTOR or XRSTOR fault in the kernel.
+ */
+#include "proc.h"
+#include "signal_frame.h"
+#include "syscall.h"
+#include "uaccess.h"
+
+#define RED_ZONE 128
+
+#define UC_FP_XSTATE         0x1
+#define UC_SIGCONTEXT_SS     0x2
+#define UC_STRICT_RESTORE_SS 0x4
+
+#define FLAG_TF 0x100
+#define FLAG_IF 0x200
+#define FLAG_DF 0x400
+#define FLAG_RF 0x10000
+#define FLAG_ID 0x200000
+/* AC RF OF DF TF SF ZF AF PF CF: what a handler may change in the interrupted context. */
+#define FLAGS_FROM_USER 0x50dd5
+#define FLAGS_ALWAYS    (FLAG_IF | 0x2)
+
+struct rt_sigframe {
+	uint64_t pretcode;
+	struct user_ucontext uc;
+	struct user_siginfo info;
+};
+_Static_assert(offsetof(struct rt_sigframe, uc) == 8, "ucontext follows the return address");
+_Static_assert(offsetof(struct rt_sigframe, info) == 8 + 304, "siginfo follows ucontext");
+_Static_assert(sizeof(struct rt_sigframe) == 440, "Linux's frame");
+
+static bool canonical(uint64_t va)
+{
+	return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
+static void siginfo_fill(struct user_siginfo *u, const struct siginfo *info)
+{
+	memset(u, 0, sizeof(*u));
+	u->signo = info->signo;
+	u->err = info->err;
+	u->code = info->code;
+	if ((SIGMASK(info->signo) & SET_FAULT) && info->code > 0) {
+		u->addr = info->addr;
+	} else if (info->signo == SIGCHLD && info->code > 0) {
+		u->child.pid = info->pid;
+		u->child.uid = info->uid;
+		u->child.status = info->status;
+	} else if (info->code != SI_KERNEL) {
+		u->child.pid = info->pid;
+		u->child.uid = info->uid;
+	}
+}
+
+int siginfo_to_user(uint64_t va, const struct siginfo *info)
+{
+	struct user_siginfo u;
+	siginfo_fill(&u, info);
+	return copy_to_user(va, &u, sizeof(u));
+}
+
+/* ---- the alternate stack ---- */
+
+/* Whether sp is on it. With SS_AUTODISARM the settings are gone while it is in use. */
+static bool on_altstack(uint64_t sp)
+{
+	const struct task *t = current;
+	return sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
+}
+
+static int altstack_status(uint64_t sp)
+{
+	const struct task *t = current;
+	if (t->altstack_size == 0)
+		return SS_DISABLE;
+	if (t->altstack_flags & SS_AUTODISARM)
+		return 0;
+	return on_altstack(sp) ? SS_ONSTACK : 0;
+}
+
+static void altstack_reset(void)
+{
+	struct task *t = current;
+	t->altstack_sp = t->altstack_size = 0;
+	t->altstack_flags = 0;
+}
+
+static int altstack_set(const struct user_stack *st, uint64_t sp)
+{
+	struct task *t = current;
+	int mode = st->flags & ~SS_AUTODISARM;
+	if (altstack_status(sp) == SS_ONSTACK)
+		return -EPERM;
+	if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE)
+		return -EINVAL;
+	if (mode == SS_DISABLE) {
+		altstack_reset();
+		return 0;
+	}
+	if (st->size < MINSIGSTKSZ)
+		return -ENOMEM;
+	t->altstack_sp = st->sp;
+	t->altstack_size = st->size;
+	t->altstack_flags = st->flags & SS_AUTODISARM;
+	return 0;
+}
+
+long altstack_change(uint64_t new_va, uint64_t old_va, uint64_t sp)
+{
+	const struct task *t = current;
+	struct user_stack old = {.sp = t->altstack_sp,
+				 .flags = altstack_status(sp) | t->altstack_flags,
+				 .size = t->altstack_size};
+	if (new_va) {
+		struct user_stack st;
+		if (copy_from_user(&st, new_va, sizeof(st)) != 0)
+			return -EFAULT;
+		int err = altstack_set(&st, sp);
+		if (err)
+			return err;
+	}
+	if (old_va && copy_to_user(old_va, &old, sizeof(old)) != 0)
+		return -EFAULT;
+	return 0;
+}
+
+/* ---- to the handler ---- */
+
+static void context_fill(struct user_sigcontext *c, const struct pt_regs *regs,
+			 const struct siginfo *info, uint64_t fpstate, sigset_t mask)
+{
+	*c = (struct user_sigcontext){
+		.r8 = regs->r8,
+		.r9 = regs->r9,
+		.r10 = regs->r10,
+		.r11 = regs->r11,
+		.r12 = regs->r12,
+		.r13 = regs->r13,
+		.r14 = regs->r14,
+		.r15 = regs->r15,
+		.di = regs->di,
+		.si = regs->si,
+		.bp = regs->bp,
+		.bx = regs->bx,
+		.dx = regs->dx,
+		.ax = regs->ax,
+		.cx = regs->cx,
+		.sp = regs->sp,
+		.ip = regs->ip,
+		.flags = regs->flags,
+		.cs = (uint16_t)regs->cs,
+		.ss = (uint16_t)regs->ss,
+		.err = info->error,
+		.trapno = (uint64_t)(int64_t)info->trapno,
+		.oldmask = mask,
+		.cr2 = info->trapno == 14 ? info->addr : 0,
+		.fpstate = fpstate,
+	};
+}
+
+/* Where the frame's upper end goes; 0 if it would run off the alternate stack. */
+static uint64_t frame_place(const struct pt_regs *regs, const struct sigaction_k *act,
+			    uint64_t *fpstate)
+{
+	const struct task *t = current;
+	uint64_t sp = regs->sp - RED_ZONE;
+	bool was_on =
+		!(t->altstack_flags & SS_AUTODISARM) && t->altstack_size && on_altstack(regs->sp);
+	bool enter = (act->flags & SA_ONSTACK) && altstack_status(regs->sp) == 0;
+	if (enter)
+		sp = t->altstack_sp + t->altstack_size;
+	*fpstate = ALIGN_DOWN(sp - signal_fpu_bytes(), 64);
+	uint64_t frame = ALIGN_DOWN(*fpstate - sizeof(struct rt_sigframe), 16) - 8;
+	if ((enter || was_on) && !on_altstack(frame))
+		return 0;
+	return frame;
+}
+
+int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
+		      const struct sigaction_k *act, sigset_t saved_mask)
+{
+	struct task *t = current;
+	uint64_t fpstate;
+	uint64_t frame = frame_place(regs, act, &fpstate);
+	if (!frame || !(act->flags & SA_RESTORER) || !canonical(act->handler))
+		return -EFAULT;
+
+	struct rt_sigframe f;
+	memset(&f, 0, sizeof(f));
+	f.pretcode = act->restorer;
+	f.uc.flags = UC_SIGCONTEXT_SS | (cpu_has(CPU_XSAVE) ? UC_FP_XSTATE : 0);
+	if (regs->cs == KAISER_USER_CS)
+		f.uc.flags |= UC_STRICT_RESTORE_SS;
+	f.uc.stack.sp = t->altstack_sp;
+	f.uc.stack.flags = t->altstack_flags | (t->altstack_size ? 0 : SS_DISABLE);
+	f.uc.stack.size = t->altstack_size;
+	context_fill(&f.uc.mcontext, regs, info, fpstate, saved_mask);
+	f.uc.sigmask = saved_mask;
+	siginfo_fill(&f.info, info);
+	if (signal_fpu_to_user(fpstate) != 0 || copy_to_user(frame, &f, sizeof(f)) != 0)
+		return -EFAULT;
+
+	if (t->altstack_flags & SS_AUTODISARM)
+		altstack_reset();
+	regs->di = (uint64_t)sig;
+	regs->ax = 0;
+	regs->si = frame + offsetof(struct rt_sigframe, info);
+	regs->dx = frame + offsetof(struct rt_sigframe, uc);
+	regs->ip = act->handler;
+	regs->sp = frame;
+	regs->cs = KAISER_USER_CS;
+	regs->ss = KAISER_USER_DS;
+	regs->flags &= ~(uint64_t)(FLAG_DF | FLAG_RF | FLAG_TF);
+	signal_fpu_clear();
+	return 0;
+}
+
+/* ---- and back ---- */
+
+static int context_restore(struct pt_regs *regs, const struct user_ucontext *uc)
+{
+	const struct user_sigcontext *c = &uc->mcontext;
+	uint16_t ss = c->ss;
+	if (!(uc->flags & UC_STRICT_RESTORE_SS))
+		ss = KAISER_USER_DS;
+	if (c->cs != KAISER_USER_CS || ss != KAISER_USER_DS || !canonical(c->ip))
+		return -EFAULT;
+	regs->r8 = c->r8;
+	regs->r9 = c->r9;
+	regs->r10 = c->r10;
+	regs->r11 = c->r11;
+	regs->r12 = c->r12;
+	regs->r13 = c->r13;
+	regs->r14 = c->r14;
+	regs->r15 = c->r15;
+	regs->di = c->di;
+	regs->si = c->si;
+	regs->bp = c->bp;
+	regs->bx = c->bx;
+	regs->dx = c->dx;
+	regs->ax = c->ax;
+	regs->cx = c->cx;
+	regs->sp = c->sp;
+	regs->ip = c->ip;
+	regs->cs = c->cs;
+	regs->ss = ss;
+	regs->flags = (c->flags & FLAGS_FROM_USER) | (regs->flags & FLAG_ID) | FLAGS_ALWAYS;
+	regs->orig_ax = UINT64_MAX; /* not a system call to restart any more */
+	return 0;
+}
+
+SYSCALL0(rt_sigreturn)
+{
+	struct rt_sigframe f;
+	uint64_t frame = regs->sp - 8; /* the handler's RET took pretcode */
+	current->restart_fn = NULL;
+	if (copy_from_user(&f, frame, offsetof(struct rt_sigframe, info)) != 0)
+		goto bad;
+	/* The FPU first: it alone may fail late, and *regs must not be half restored then. */
+	if (signal_fpu_from_user(f.uc.mcontext.fpstate) != 0)
+		goto bad;
+	signal_set_blocked(f.uc.sigmask);
+	if (context_restore(regs, &f.uc) != 0)
+		goto bad;
+	altstack_set(&f.uc.stack, regs->sp); /* as Linux: what cannot be put back stays */
+	return (long)regs->ax;
+bad:
+	regs->orig_ax = UINT64_MAX;
+	signal_fault(SIGSEGV, SI_KERNEL, 0, NULL);
+	return (long)regs->ax;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Wait queues and mutexes.
+ *
+ * A sleeper first says that it sleeps (task.state), then looks at its condition; a waker first
+ * makes the condition true, then looks at the state. Both steps have a full barrier between them,
+ * so one of the two sees the other: sched_wake() turns the state back to runnable, and schedule()
+ * does not take a runnable task off its CPU.
+ *
+ * Waits nest: a condition may itself sleep on a mutex or in a page fault. The inner wait leaves the
+ * state runnable, so the outer one merely looks once more.
+ */
+#include "proc.h"
+#include "printk.h"
+
+#define WAKEABLE (BIT(TASK_SLEEPING) | BIT(TASK_SLEEPING_INTR))
+
+void waitq_init(struct waitq *q)
+{
+	q->lock = (spinlock_t)SPINLOCK_INIT;
+	list_init(&q->waiters);
+}
+
+void wake_all(struct waitq *q)
+{
+	uint64_t irq = spin_lock_irqsave(&q->lock);
+
+	list_for_each_entry (w, &q->waiters, struct waiter, link)
+		sched_wake_if(w->task, WAKEABLE);
+	spin_unlock_irqrestore(&q->lock, irq);
+}
+
+/* Exclusive waiters that are awake already do not count: they may have been woken by the call
+ * before this one. They stay in the queue until they run. */
+void wake_one(struct waitq *q)
+{
+	uint64_t irq = spin_lock_irqsave(&q->lock);
+
+	list_for_each_entry (w, &q->waiters, struct waiter, link) {
+		if (sched_wake_if(w->task, WAKEABLE) && w->exclusive)
+			break;
+	}
+	spin_unlock_irqrestore(&q->lock, irq);
+}
+
+static void mark_sleeping(struct task *t)
+{
+	enum task_state s = t->wait_intr ? TASK_SLEEPING_INTR : TASK_SLEEPING;
+
+	__atomic_store_n(&t->state, s, __ATOMIC_SEQ_CST);
+}
+
+void wait_begin(struct waitq *q, struct waiter *w, bool interruptible)
+{
+	struct task *t = current;
+	uint64_t irq = spin_lock_irqsave(&q->lock);
+
+	kassert(t != this_cpu()->idle);
+	w->task = t;
+	w->exclusive = false;
+	w->outer_intr = t->wait_intr;
+	t->wait_intr = interruptible;
+	list_add_tail(&q->waiters, &w->link);
+	mark_sleeping(t);
+	spin_unlock_irqrestore(&q->lock, irq);
+}
+
+int wait_sleep(uint64_t deadline_ns)
+{
+	struct task *t = current;
+	int err = 0;
+
+	if (t->wait_intr && signal_pending())
+		err = -ERESTARTSYS;
+	else if (deadline_ns && clock_ns() >= deadline_ns)
+		err = -ETIMEDOUT;
+	else if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != TASK_RUNNABLE)
+		sched_sleep_until(deadline_ns);
+	mark_sleeping(t);
+	return err;
+}
+
+void wait_end(struct waitq *q, struct waiter *w)
+{
+	uint64_t irq = spin_lock_irqsave(&q->lock);
+
+	list_del(&w->link);
+	w->task->wait_intr = w->outer_intr;
+	__atomic_store_n(&w->task->state, TASK_RUNNABLE, __ATOMIC_RELEASE);
+	spin_unlock_irqrestore(&q->lock, irq);
+}
+
+void mutex_init(struct mutex *m)
+{
+	m->owner = NULL;
+	waitq_init(&m->queue);
+}
+
+/* The boot code locks before there are tasks. */
+static struct task *mutex_self(void)
+{
+	struct task *t = percpu_ready ? current : NULL;
+
+	return t ? t : err_ptr(-1);
+}
+
+static bool mutex_try(struct mutex *m, struct task *self)
+{
+	struct task *none = NULL;
+
+	return __atomic_compare_exchange_n(&m->owner, &none, self, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+void mutex_lock(struct mutex *m)
+{
+	struct task *self = mutex_self();
+	struct waiter w;
+
+	if (mutex_try(m, self))
+		return;
+	kassert(m->owner != self);
+	wait_begin(&m->queue, &w, false);
+	w.exclusive = true;
+	while (!mutex_try(m, self))
+		wait_sleep(0);
+	wait_end(&m->queue, &w);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	__atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
+	wake_one(&m->queue);
+}
