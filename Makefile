@@ -1,8 +1,16 @@
 # KAISER. `make help` lists the targets. Fragments, one job each, are in mk/.
 BUILD   ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 HOSTCC  ?= gcc
 DEBUG   ?= 0
+
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc) --no-print-directory
+endif
+# V=1 shows the commands.
+Q := $(if $(V),,@)
 
 include mk/flags.mk
 include mk/kernel.mk

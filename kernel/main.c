@@ -2,6 +2,7 @@
 /* Bringing the kernel up, in order. */
 #include "boot.h"
 #include "cpu.h"
+#include "init_args.h"
 #include "kmap.h"
 #include "page.h"
 #include "port.h"
@@ -35,28 +36,26 @@ static void unpack_initramfs(void)
 	const char *why = NULL;
 
 	if (!boot.initrd)
-		panic("no initramfs: start QEMU with -initrd, or GRUB with a module");
+		fatal("there is no initramfs: start QEMU with -initrd, or GRUB with a module");
 	if (initramfs_unpack(phys_to_virt(boot.initrd), boot.initrd_bytes, &why))
-		panic("initramfs: %s", why);
+		fatal("%s", why);
 	page_add_range(boot.initrd, boot.initrd + boot.initrd_bytes);
 }
 
-static int start_init(void)
+static noreturn void start_init(void)
 {
-	char path[256];
+	static char path[256], why[320];
 	char *argv[] = {path, NULL};
-	char *envp[] = {"HOME=/", "TERM=linux", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-			"/usr/bin:/sbin:/bin", NULL};
+	char *envp[] = {"HOME=/", "TERM=linux", NULL};
+	struct init_args args;
 
 	if (!cmdline_get("rdinit", path, sizeof(path)))
 		strlcpy(path, "/init", sizeof(path));
+	if (init_args(&args, boot.cmdline, argv, envp))
+		fatal("there is no memory for the arguments of %s", path);
 	printk("init: starting %s\n", path);
-	int err = task_start_init(path, argv, envp);
-	printk("init: %s cannot be started: error %d%s\n", path, -err,
-	       err == -ENOENT ? " (no such file in the initramfs)"
-	       : err == -ENOEXEC ? " (not a static x86-64 ELF program or a script)"
-				 : "");
-	return err;
+	task_start_init(path, args.argv, args.envp, why, sizeof(why));
+	fatal("%s cannot be started: %s", path, why);
 }
 
 /* The first thread: what may sleep. */
@@ -66,12 +65,21 @@ static void init_thread(unused void *arg)
 	unpack_initramfs();
 	devfs_init();
 	procfs_init();
+	procfs_set_cmdline(boot.cmdline);
 	tty_init();
 	port_procfs_init();
-	if (port_verify() > 0)
-		panic("the page tables do not isolate as they should");
-	if (start_init())
-		panic("no init");
+	port_verify();
+	start_init();
+}
+
+/* A mistyped word must not quietly decide about isolation. */
+static void check_pti_option(void)
+{
+	char value[16];
+
+	if (cmdline_get("pti", value, sizeof(value)) && strcmp(value, "auto") != 0 &&
+	    strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		fatal("the option pti=%s is none of pti=auto, pti=on and pti=off", value);
 }
 
 noreturn void kernel_main(const struct boot_info *bi)
@@ -79,9 +87,11 @@ noreturn void kernel_main(const struct boot_info *bi)
 	boot = *bi;
 	serial_init();
 	cmdline_init(boot.cmdline);
+	trap_init();
 	cpu_features_init();
 	page_init(&boot);
 	kmap_init(&boot);
+	check_pti_option();
 	port_init(&boot);
 	random_seed(&boot.entropy, sizeof(boot.entropy));
 	acpi_init(boot.rsdp);

@@ -10,20 +10,32 @@ kernel: $(BUILD)/kaiser.elf ## Build the reference kernel
 
 $(O)/kaiser/%.o: kaiser/%
 	@mkdir -p $(@D)
-	$(CC) $(KFLAGS) -Ikaiser/include -Ikaiser/src -MMD -c $< -o $@
+	@echo "  CC      $<"
+	$(Q)$(CC) $(KFLAGS) -Ikaiser/include -Ikaiser/src -MMD -c $< -o $@
 
 $(O)/kernel/%.o: kernel/%
 	@mkdir -p $(@D)
-	$(CC) $(KFLAGS) -Ikernel/include -Ikaiser/include -MMD -c $< -o $@
+	@echo "  CC      $<"
+	$(Q)$(CC) $(KFLAGS) -Ikernel/include -Ikaiser/include -MMD -c $< -o $@
 
 $(BUILD)/libkaiser.a: $(LIB_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/kaiser.elf: $(KERNEL_OBJ) $(BUILD)/libkaiser.a kernel/kernel.ld
-	$(CC) -nostdlib -static-pie -Wl,-T,kernel/kernel.ld -Wl,--build-id=none -Wl,-z,text \
+	@echo "  LD      $@"
+	$(Q)$(CC) -nostdlib -static-pie -Wl,-T,kernel/kernel.ld -Wl,--build-id=none -Wl,-z,text \
 	  -Wl,-z,norelro -Wl,-z,max-page-size=4096 -Wl,--no-dynamic-linker -Wl,--fatal-warnings \
 	  -Wl,-z,noexecstack -o $@ $(KERNEL_OBJ) -Wl,--whole-archive $(BUILD)/libkaiser.a \
 	  -Wl,--no-whole-archive
 
 -include $(LIB_OBJ:.o=.d) $(KERNEL_OBJ:.o=.d)
-.PHONY: kernel
+# The same with the transition trace and checks after each exec.
+debug-kernel: ## Build it with debugging, in build/debug
+	@$(MAKE) BUILD=$(BUILD)/debug DEBUG=1 kernel
+
+# What a host pays for the library.
+size: $(BUILD)/libkaiser.a ## Size of libkaiser's objects
+	@size -t $<
+
+.PHONY: kernel debug-kernel size

@@ -7,10 +7,12 @@ tag = $(shell sed -n 's|^/\* $(1): \(.*\) \*/$$|\1|p' $(2))
 MUSLCC      ?= musl-gcc
 USER_CFLAGS := -std=gnu11 -O1 -g -static -mno-red-zone -Wall -Wextra -Werror -Wno-unused-result
 UNIT_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	       -fno-omit-frame-pointer -Wall -Wextra -Werror -Ikaiser/include -iquote kaiser/src \
-	       -iquote kernel/include -iquote tests/unit
+	       -fno-omit-frame-pointer -Wall -Wextra -Werror -Ikaiser/include \
+	       -iquote kernel/include -iquote $(UNITDIR)
 SUITES := $(patsubst user/tests/%.c,%,$(shell grep -l '^/\* SRC: ' user/tests/*.c))
-UNITS  := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+UNITDIR ?= tests/unit
+# One without a SRC line cannot be built, and tests/unit.t says so.
+UNITS  := $(patsubst $(UNITDIR)/%.c,%,$(shell grep -l '^/\* SRC: ' $(UNITDIR)/test_*.c))
 
 define suite_rule
 $(BUILD)/user/$(1).musl: user/tests/$(1).c $(call tag,SRC,user/tests/$(1).c) $(wildcard user/tests/*.h)
@@ -21,11 +23,11 @@ $(BUILD)/user/$(1).glibc: user/tests/$(1).c $(call tag,SRC,user/tests/$(1).c) $(
 	$(HOSTCC) $(USER_CFLAGS) $(call tag,CFLAGS,user/tests/$(1).c) $$(filter %.c %.S,$$^) -o $$@
 endef
 define unit_rule
-$(BUILD)/unit/$(1): tests/unit/$(1).c $(call tag,SRC,tests/unit/$(1).c) \
-  $(wildcard tests/unit/*.h kernel/include/*.h kaiser/include/kaiser/*.h)
+$(BUILD)/unit/$(1): $(UNITDIR)/$(1).c $(call tag,SRC,$(UNITDIR)/$(1).c) \
+  $(wildcard $(UNITDIR)/*.h kernel/include/*.h kaiser/include/kaiser/*.h)
 	@mkdir -p $$(@D)
-	$(HOSTCC) $(UNIT_CFLAGS) $(call tag,CFLAGS,tests/unit/$(1).c) $$(filter %.c %.S,$$^) -o $$@ \
-	  $(call tag,LIBS,tests/unit/$(1).c)
+	$(HOSTCC) $(UNIT_CFLAGS) $(call tag,CFLAGS,$(UNITDIR)/$(1).c) $$(filter %.c %.S,$$^) -o $$@ \
+	  $(call tag,LIBS,$(UNITDIR)/$(1).c)
 endef
 $(foreach s,$(SUITES),$(eval $(call suite_rule,$(s))))
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
@@ -37,7 +39,7 @@ $(BUILD)/bochs.iso: $(BUILD)/kaiser.elf $(BUILD)/user/abi_regs.musl scripts/iso.
 	scripts/initramfs.sh -o $(BUILD)/bochs.cpio.gz -i $(BUILD)/user/abi_regs.musl
 	scripts/iso.sh -o $@ -k $(BUILD)/kaiser.elf -i $(BUILD)/bochs.cpio.gz -a "pti=on $(APPEND)"
 
-test-build: units user kernel $(DEMO) $(BUILD)/kaiser.iso $(BUILD)/bochs.iso
+test-build: units user kernel debug-kernel $(DEMO) $(BUILD)/kaiser.iso $(BUILD)/bochs.iso
 
 # T=tests/unit.t runs that one; GUEST=REGEX, UNIT=REGEX pick within.
 T ?= $(wildcard tests/*.t)

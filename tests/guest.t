@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Boots every line of tests/guest.list and passes on what its suite says, each test under the
 # guest's name. A guest is right if its plan matches, nothing is "not ok", nothing panicked, and it
-# powered off. GUEST=REGEX picks lines; GUEST_KERNEL and GUEST_APPEND try another kernel.
+# powered off. GUEST=REGEX picks lines; GUEST_KERNEL, GUEST_APPEND, GUEST_LIST: others.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -60,5 +60,5 @@ while read -r name cpus mem cpu append suite seconds; do
 		[ "$planned" = 1 ] || echo "# the plan does not match $seen tests"
 		tail -n 25 "$tmp/log" | sed 's/^/# | /'
 	fi
-done <tests/guest.list
+done <"${GUEST_LIST:-tests/guest.list}"
 echo "1..$n"

@@ -30,4 +30,9 @@ for program in "${BUILD:-build}"/unit/test_*; do
 		tail -n 40 "$log" | sed 's/^/# /'
 	fi
 done
+for source in tests/unit/test_*.c; do
+	grep -q '^/\* SRC: ' "$source" && continue
+	n=$((n + 1))
+	echo "not ok $n - $source has no SRC line to build it by"
+done
 [ $n -gt 0 ] && echo "1..$n" || echo "1..0 # SKIP no unit tests were built"

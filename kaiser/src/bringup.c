@@ -32,6 +32,12 @@ uint64_t kaiser_window_bytes(unsigned cpus)
 	return (n + WINDOW_ALIGN - 1) & ~(WINDOW_ALIGN - 1);
 }
 
+/* User roots reach the window through one top-level entry. */
+static bool one_top_entry(uint64_t window, uint64_t bytes)
+{
+	return window >> 39 == (window + bytes - 1) >> 39;
+}
+
 static bool config_ok(const struct kaiser_config *cfg)
 {
 	const struct kaiser_ops *o = cfg->ops;
@@ -44,7 +50,7 @@ static bool config_ok(const struct kaiser_config *cfg)
 	if (cfg->host_pages < 1 || cfg->host_pages > KAISER_HOST_MAX_PAGES)
 		return false;
 	if (cfg->window & (WINDOW_ALIGN - 1) || !(cfg->window >> 63) ||
-	    cfg->window + kaiser_window_bytes(cfg->cpus) < cfg->window)
+	    !one_top_entry(cfg->window, kaiser_window_bytes(cfg->cpus)))
 		return false;
 	return cfg->kernel_root && !(cfg->kernel_root & (KAISER_PAGE_SIZE - 1)) &&
 	       cfg->user_end > KAISER_PAGE_SIZE && !(cfg->user_end & (KAISER_PAGE_SIZE - 1));

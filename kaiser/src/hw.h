@@ -32,6 +32,7 @@ void hw_write_cr3(uint64_t v);
 uint64_t hw_read_cr4(void);
 void hw_invlpg(uint64_t va);
 uint64_t hw_read_cr2(void);
+uint16_t hw_read_cs(void);
 uint64_t hw_irq_save(void);
 void hw_irq_restore(uint64_t flags);
 uint64_t hw_swap_dr7(uint64_t v);
@@ -81,6 +82,13 @@ static inline uint64_t hw_read_cr2(void)
 {
 	uint64_t v;
 	__asm__ volatile("movq %%cr2, %0" : "=r"(v)::"memory");
+	return v;
+}
+
+static inline uint16_t hw_read_cs(void)
+{
+	uint16_t v;
+	__asm__("movw %%cs, %0" : "=r"(v));
 	return v;
 }
 

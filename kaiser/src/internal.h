@@ -6,14 +6,7 @@
 #include <kaiser/kaiser.h>
 
 #include "hw.h"
-
-#define PTE_P    (UINT64_C(1) << 0)
-#define PTE_W    (UINT64_C(1) << 1)
-#define PTE_U    (UINT64_C(1) << 2)
-#define PTE_A    (UINT64_C(1) << 5)
-#define PTE_D    (UINT64_C(1) << 6)
-#define PTE_NX   (UINT64_C(1) << 63)
-#define PTE_ADDR UINT64_C(0x000ffffffffff000)
+#include "pte.h"
 
 /* Without PCID every CR3 write flushes, so two slots are enough: one loaded, one to fill. */
 #define KAISER_SLOTS 2
@@ -24,6 +17,7 @@ struct kaiser_slot {
 	uint64_t space_id;          /* 0: holds nothing, whatever its entries are */
 	struct kaiser_space *space; /* alive while space_id is its id: spaces are evicted first */
 	uint64_t gen;               /* of the copied entries */
+	uint64_t seq;               /* odd while the roots disagree: verify_self.c */
 	uint64_t used[4];           /* user-half entries that are set in the roots */
 	uint64_t *root;             /* 1024 entries: the kernel root, then the user root */
 	kaiser_pa_t pa;             /* of the kernel root; the user root is the next page */
@@ -87,7 +81,8 @@ void window_tables_free(struct kaiser *k, struct kaiser_cpu *c);
 /* slots.c */
 int slots_alloc(struct kaiser *k, struct kaiser_cpu *c);
 void slots_free(struct kaiser *k, struct kaiser_cpu *c);
-void slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, unsigned index, uint64_t entry);
+void slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, const struct kaiser_space *sp,
+		      unsigned index, uint64_t entry);
 void slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s);
 void load_slot(struct kaiser_cpu *c, unsigned index);
 
@@ -104,6 +99,7 @@ void kaiser_from_syscall(struct pt_regs *regs);
 int kaiser_ist_event(struct pt_regs *regs, unsigned vector);
 void kaiser_nmi_event(struct pt_regs *regs);
 void kaiser_wipe_ist(void);
+void kaiser_missed_switch_event(void);
 
 /* trace.c: nothing in a build without KAISER_DEBUG. */
 #define KAISER_TRACE_SYSCALL 0x100

@@ -29,7 +29,7 @@ static void rebuild_nmi(struct kaiser_cpu *c, struct save_area *sa)
 {
 	const struct kaiser *k = c->k;
 	uint64_t ip = sa->regs.ip;
-	uint64_t *frame = (uint64_t *)(cpu_base(k, c->number) + KAISER_CPU_ENTRY +
+	uint64_t *frame = (uint64_t *)((char *)c->page[KAISER_CPU_ENTRY / KAISER_PAGE_SIZE] +
 				       KAISER_IST_NMI_TOP - KAISER_IST_FRAME);
 	uint64_t *ax = &frame[KAISER_NMI_SLOT_AX / 8], *cx = &frame[KAISER_NMI_SLOT_CX / 8],
 		 *r14 = &frame[KAISER_NMI_SLOT_R14 / 8];
@@ -121,6 +121,13 @@ void kaiser_from_user(struct pt_regs *regs, unsigned vector)
 	default:
 		kaiser_on_interrupt(regs, vector);
 	}
+}
+
+void kaiser_missed_switch_event(void)
+{
+	const struct kaiser *k = hw_this_cpu()->k;
+
+	k->cfg.ops->panic(k->cfg.ctx, "user mode ran on the kernel root: an exit missed its CR3 switch");
 }
 
 #ifdef KAISER_DEBUG

@@ -116,14 +116,8 @@ int policy_refuse(void)
 			return KAISER_E_GUEST;
 	}
 	/* A Xen PV kernel does not run at CPL 0, so CS tells it from an HVM or PVH guest. */
-	if (hypervisor_is("XenVMMXenVMM")) {
-		uint16_t cs;
-		__asm__("movw %%cs, %0" : "=r"(cs));
-#ifndef KAISER_FAKE_HW
-		if (cs & 3)
-			return KAISER_E_XENPV;
-#endif
-	}
+	if (hypervisor_is("XenVMMXenVMM") && (hw_read_cs() & 3))
+		return KAISER_E_XENPV;
 	return KAISER_OK;
 }
 

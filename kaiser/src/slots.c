@@ -40,10 +40,12 @@ void slots_free(struct kaiser *k, struct kaiser_cpu *c)
 	}
 }
 
-void slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, unsigned index, uint64_t entry)
+void slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, const struct kaiser_space *sp,
+		      unsigned index, uint64_t entry)
 {
 	uint64_t bit = UINT64_C(1) << (index % 64);
 	bool user = (entry & (PTE_P | PTE_U)) == (PTE_P | PTE_U);
+	bool poison = user && sp->isolated && c->k->nx;
 
 	if (!(entry & PTE_P))
 		entry = 0; /* whatever a not-present entry holds is no business of these roots */
@@ -51,9 +53,11 @@ void slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, unsigned inde
 		s->used[index / 64] |= bit;
 	else
 		s->used[index / 64] &= ~bit;
-	__atomic_store_n(&s->root[index], user && c->k->nx ? entry | PTE_NX : entry,
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&s->root[index], poison ? entry | PTE_NX : entry, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->root[USER_ROOT + index], user ? entry : 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELEASE);
 }
 
 /* The slot, not loaded, becomes a copy of the space: old and new entries alike are written. */
@@ -64,7 +68,7 @@ static void slot_fill(struct kaiser_cpu *c, struct kaiser_slot *s, const struct 
 		while (todo) {
 			unsigned index = w * 64 + (unsigned)__builtin_ctzll(todo);
 			todo &= todo - 1;
-			slot_write_entry(c, s, index,
+			slot_write_entry(c, s, sp, index,
 					 __atomic_load_n(&sp->top[index], __ATOMIC_RELAXED));
 		}
 	}

@@ -31,7 +31,7 @@ static void change_here(void *arg)
 
 	if (sl->space_id != ch->s->id)
 		return;
-	slot_write_entry(c, sl, ch->index, ch->entry);
+	slot_write_entry(c, sl, ch->s, ch->index, ch->entry);
 	if (sl->gen < ch->gen)
 		sl->gen = ch->gen;
 	if (ch->flush && !c->foreign)

@@ -65,6 +65,7 @@ noreturn void machine_poweroff(void)
 {
 	cpu_stop_others();
 	printk("power off\n");
+	serial_drain();
 	if (acpi.has_s5 && acpi.sleep_control.addr != 0) {
 		reg_write8(&acpi.sleep_control, (uint8_t)(acpi.s5_a << SLEEP_TYP | SLEEP_EN));
 		delay_us(100000);
@@ -89,6 +90,7 @@ noreturn void machine_reboot(void)
 {
 	cpu_stop_others();
 	printk("reboot\n");
+	serial_drain();
 	if (acpi.reset.addr != 0) {
 		reg_write8(&acpi.reset, acpi.reset_value);
 		delay_us(100000);

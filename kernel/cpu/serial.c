@@ -20,6 +20,7 @@ enum {
 	MCR_DTR_RTS_OUT2 = 0x0b, /* OUT2 lets the interrupt out of the chip */
 	LSR_DATA = 1,
 	LSR_THR_EMPTY = 0x20,
+	LSR_IDLE = 0x40, /* the shift register too */
 };
 
 static bool absent;
@@ -52,6 +53,12 @@ void serial_putc(char c)
 	}
 	stuck = false;
 	outb(PORT + THR, (uint8_t)c);
+}
+
+void serial_drain(void)
+{
+	for (unsigned i = 0; i < MAX_POLL && !absent && !(inb(PORT + LSR) & LSR_IDLE); i++)
+		cpu_relax();
 }
 
 bool serial_getc(char *c)

@@ -188,7 +188,8 @@ static int body_done(struct cpio *c)
 		c->entry.link = c->link;
 		err = c->sink->entry(c->ctx, &c->entry);
 	}
-	if (err == 0 && c->checksums && c->sum != c->checksum)
+	if (err == 0 && c->checksums && (c->entry.mode & S_IFMT) == S_IFREG &&
+	    c->sum != c->checksum)
 		return fail(c, "the checksum of a cpio entry is wrong");
 	pad(c, false);
 	return err;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Inodes: reference counts and the clock they are stamped with.
+/* Inodes: reference counts and numbers.
  *
  * A directory holds a reference to its parent, and a parent's entry one to its child; rmdir breaks
  * the circle. So the last put of a removed directory may free a chain of parents: done by a loop,
  * because kernel stacks are small. */
-#include "cpu.h"
 #include "fs.h"
 
 spinlock_t tree_lock = SPINLOCK_INIT;
@@ -15,11 +14,6 @@ static uint64_t last_number = 1;
 uint64_t inode_new_number(void)
 {
 	return __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
-}
-
-uint64_t now_ns(void)
-{
-	return realtime_offset_ns() + clock_ns();
 }
 
 struct inode *inode_alloc(uint32_t mode)

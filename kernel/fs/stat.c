@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* stat, statx, access: what an inode looks like to programs. */
+#include "../proc/proc.h"
 #include "fs.h"
 #include "syscall.h"
 #include "task.h"
@@ -37,6 +38,11 @@ _Static_assert(sizeof(struct k_statx) == 256, "struct statx drifted");
 
 #define STATX_BASIC_STATS 0x7ffU
 #define STATX_RESERVED    0x80000000U
+
+uint64_t now_ns(void)
+{
+	return realtime_ns();
+}
 
 static uint64_t blocks_of(const struct inode *in)
 {

@@ -43,6 +43,8 @@ noreturn void kernel_main(const struct boot_info *bi);
 bool cmdline_has(const char *key);
 bool cmdline_get(const char *key, char *value, size_t n);
 void cmdline_init(const char *cmdline);
+/* The next word of *line, ended in place and *line moved past it; NULL at the end. */
+char *cmdline_split(char **line);
 
 /* Where the linker put things. */
 extern char kernel_image_start[], kernel_text_start[], kernel_text_end[], kernel_rodata_start[],

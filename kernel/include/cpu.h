@@ -134,7 +134,9 @@ enum {
 	VEC_SPURIOUS = 0xff,
 };
 
-/* A handler runs with interrupts off, on the interrupted task's kernel stack. */
+/* A handler runs with interrupts off, on the interrupted task's kernel stack. These have theirs
+ * from the start: VEC_TIMER (counts ticks, sched_tick()), VEC_RESCHED (sets need_resched),
+ * VEC_CALL, VEC_STOP. */
 struct pt_regs;
 typedef void irq_handler(struct pt_regs *regs);
 void irq_register(unsigned vector, irq_handler *fn);
@@ -154,7 +156,8 @@ uint64_t realtime_offset_ns(void);/* CMOS clock at boot, ns since the epoch */
 
 /* Starts the other CPUs ACPI names (at most MAX_CPUS, and `maxcpus=N`). For each: cpu_prepare(), a
  * stack, INIT-SIPI-SIPI; it arrives in long mode, on tables that map the kernel half, interrupts
- * off, and calls cpu_main(). */
+ * off, does cpu_features_init() and lapic_init() and calls cpu_main(). It counts in ncpus once it
+ * has taken an interrupt, so cpu_main() turns them on when all is ready. */
 void smp_init(void);
 /* main.c and the port: allocates CPU `id`'s window part and struct cpu; 0 or -ENOMEM. */
 int cpu_prepare(unsigned id, uint32_t apic_id);
@@ -176,6 +179,7 @@ noreturn void machine_reboot(void);
 /* Early serial console; also the tty's line (port 0x3f8). */
 void serial_init(void);
 void serial_putc(char c);
+void serial_drain(void); /* waits, not for ever, until all output has left */
 bool serial_getc(char *c);        /* false when nothing is waiting */
 void serial_irq_enable(irq_handler *fn);
 

@@ -5,6 +5,8 @@
 
 #include <kaiser/kaiser.h>
 
+#include "base.h"
+
 struct boot_info;
 
 extern struct kaiser kaiser;
@@ -13,12 +15,15 @@ extern struct kaiser kaiser;
 void port_init(const struct boot_info *bi);
 /* On another CPU, prepared by cpu_prepare(): makes its gates live. */
 void port_enter_cpu(unsigned id, uint64_t kstack_top);
-/* Runs the check table and prints what it finds; the number of errors. Task context. */
-int port_verify(void);
+/* Runs the check table, prints what it finds, and stops the kernel if that is an error. */
+void port_verify(void);
+/* The same after each exec in debug builds, silent unless something is wrong. Task context. */
+void port_verify_exec(void);
 /* /proc/kaiser. */
 void port_procfs_init(void);
 
-/* sys/traps.c: what the gates lead to. Interrupts off. */
+/* sys/traps.c: what the gates lead to. Interrupts off. trap_init() reads the command line. */
+void trap_init(void);
 void trap_exception(struct pt_regs *regs, unsigned vector);
 void trap_debug(struct pt_regs *regs, uint64_t dr6);
 void trap_machine_check(struct pt_regs *regs);

@@ -18,6 +18,10 @@ int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap) printf_like(3, 0
  * and ends QEMU with a failing exit code where it can. */
 noreturn void panic(const char *fmt, ...) printf_like(1, 2);
 
+/* The end for a reason outside the kernel: its input, the machine, process 1. One line, no trace,
+ * then as panic(). */
+noreturn void fatal(const char *fmt, ...) printf_like(1, 2);
+
 /* Called once by panic(), after its own lines: prints what the port knows (kernel/port). It may be
  * called in any state of the kernel and must not rely on locks. */
 void panic_hook(void);

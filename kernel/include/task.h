@@ -91,7 +91,8 @@ struct task {
 	int refs;                  /* the scheduler's, and lookups' */
 	enum task_state state;
 	volatile bool on_cpu;      /* still on some CPU's stack: do not run it elsewhere */
-	bool woken;                /* a wake-up came between wait_begin and sleeping */
+	bool woken;                /* queued ahead: it slept, and has some of its slice left */
+	unsigned slice;            /* ticks it may still run before others get their turn */
 	unsigned cpu;              /* where it is queued or runs */
 	uint64_t affinity;         /* CPUs it may run on */
 	struct list run_link;
@@ -166,8 +167,9 @@ long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t p
 int task_exec(const char *path, char *const argv[], char *const envp[]);
 noreturn void task_exit_thread(int status);
 noreturn void task_exit_group(int status); /* as wait4 shows it: code << 8, or signal */
-/* Process 1 from "path": called on a kernel thread by kernel_main. Returns only on failure. */
-int task_start_init(const char *path, char *const argv[], char *const envp[]);
+/* Process 1 from "path": called on a kernel thread by kernel_main. Returns only on failure, with the
+ * reason in words in why[n]. */
+void task_start_init(const char *path, char *const argv[], char *const envp[], char *why, size_t n);
 void task_init(void);
 
 /* On every way back to user mode, interrupts off before and after: reschedules, delivers. */

@@ -15,8 +15,8 @@ static bool blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* The next word at or behind *pos: [*word, *pos). False at the end. */
-static bool next_word(const char **pos, const char **word)
+/* The next word at or behind *pos: [*word, *pos). False if there is none. */
+static bool any_word(const char **pos, const char **word)
 {
 	const char *p = *pos;
 	bool quoted = false;
@@ -28,7 +28,28 @@ static bool next_word(const char **pos, const char **word)
 		if (*p == '"')
 			quoted = !quoted;
 	*pos = p;
-	return p != *word && !(p - *word == 2 && (*word)[0] == '-' && (*word)[1] == '-');
+	return p != *word;
+}
+
+/* The same, for the kernel's own words. */
+static bool next_word(const char **pos, const char **word)
+{
+	return any_word(pos, word) &&
+	       !(*pos - *word == 2 && (*word)[0] == '-' && (*word)[1] == '-');
+}
+
+char *cmdline_split(char **rest)
+{
+	const char *pos = *rest, *word;
+	char *start;
+
+	if (!any_word(&pos, &word))
+		return NULL;
+	start = *rest + (word - *rest);
+	*rest += pos - *rest;
+	if (**rest)
+		*(*rest)++ = 0;
+	return start;
 }
 
 /* What follows `key` in its last mention, up to *end; NULL if there is none. */

@@ -13,6 +13,7 @@
 
 noreturn void machine_fail(void)
 {
+	serial_drain();
 	outb(EXIT_PORT, EXIT_VALUE);
 	for (;;)
 		__asm__ volatile("cli; hlt");
@@ -82,5 +83,20 @@ noreturn void panic(const char *fmt, ...)
 		for (unsigned i = 0; i < 100000000; i++)
 			cpu_relax();
 	}
+	machine_fail();
+}
+
+noreturn void fatal(const char *fmt, ...)
+{
+	va_list ap;
+	char line[400];
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	printk("fatal: %s\n", line);
+	irq_disable();
+	printk_force();
+	cpu_stop_others();
 	machine_fail();
 }

@@ -42,6 +42,7 @@ struct elf {
 	struct phdr ph[ELF_MAX_PHDRS];
 	uint64_t file_size, bias, low, high, align; /* [low, high): of all segments, unbiased */
 	bool exec_stack;
+	const char *why; /* what is wrong */
 };
 
 static bool ends_within(uint64_t start, uint64_t n, uint64_t limit)
@@ -49,45 +50,77 @@ static bool ends_within(uint64_t start, uint64_t n, uint64_t limit)
 	return n <= limit && start <= limit - n;
 }
 
-static int read_exactly(struct file *f, void *buf, size_t n, uint64_t pos)
+static int bad(struct elf *e, const char *why)
+{
+	e->why = why;
+	return -ENOEXEC;
+}
+
+static int read_exactly(struct elf *e, struct file *f, void *buf, size_t n, uint64_t pos,
+			const char *why)
 {
 	long got = file_pread(f, buf, n, pos);
 
 	if (got < 0)
 		return (int)got;
-	return (size_t)got == n ? 0 : -ENOEXEC;
+	return (size_t)got == n ? 0 : bad(e, why);
+}
+
+static int check_ident(struct elf *e)
+{
+	const struct ehdr *h = &e->eh;
+
+	if (memcmp(h->ident, "\177ELF", 4) != 0)
+		return bad(e, "it is neither an ELF program nor a script");
+	if (h->ident[4] != 2)
+		return bad(e, "it is a 32-bit ELF program");
+	if (h->ident[5] != 1 || h->ident[6] != 1 || h->version != 1)
+		return bad(e, "its ELF header is of an unknown version or byte order");
+	if (h->machine != EM_X86_64)
+		return bad(e, "it is an ELF program for another machine");
+	if (h->type != ET_EXEC && h->type != ET_DYN)
+		return bad(e, "it is an ELF file but not a program");
+	return 0;
 }
 
 static int read_headers(struct file *f, struct elf *e)
 {
-	static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2, 1, 1};
 	struct ehdr *h = &e->eh;
-	int err = read_exactly(f, h, sizeof(*h), 0);
+	int err = read_exactly(e, f, h, sizeof(*h), 0,
+			       e->file_size ? "it is too short to be an ELF program or a script"
+					    : "it is empty");
 
+	if (!err)
+		err = check_ident(e);
 	if (err)
 		return err;
-	if (memcmp(h->ident, ident, sizeof(ident)) != 0 || h->version != 1 ||
-	    h->machine != EM_X86_64 || (h->type != ET_EXEC && h->type != ET_DYN))
-		return -ENOEXEC;
-	if (h->phentsize != sizeof(struct phdr) || h->phnum == 0 || h->phnum > ELF_MAX_PHDRS)
-		return -ENOEXEC;
+	if (h->phentsize != sizeof(struct phdr))
+		return bad(e, "its ELF program headers are of the wrong size");
+	if (h->phnum == 0)
+		return bad(e, "it has no ELF program headers");
+	if (h->phnum > ELF_MAX_PHDRS)
+		return bad(e, "it has more than 64 ELF program headers");
 	if (!ends_within(h->phoff, h->phnum * sizeof(struct phdr), e->file_size))
-		return -ENOEXEC;
-	return read_exactly(f, e->ph, h->phnum * sizeof(struct phdr), h->phoff);
+		return bad(e, "its ELF program headers lie beyond its end");
+	return read_exactly(e, f, e->ph, h->phnum * sizeof(struct phdr), h->phoff,
+			    "its ELF program headers cannot be read");
 }
 
 /* One segment that is to be loaded: all of its fields, and its place above the ones before. */
 static int check_segment(struct elf *e, const struct phdr *p)
 {
-	if (p->filesz > p->memsz || !ends_within(p->offset, p->filesz, e->file_size) ||
-	    !ends_within(p->vaddr, p->memsz, LOAD_MAX - PAGE_SIZE))
-		return -ENOEXEC;
+	if (p->filesz > p->memsz)
+		return bad(e, "an ELF segment is larger in the file than in memory");
+	if (!ends_within(p->offset, p->filesz, e->file_size))
+		return bad(e, "an ELF segment lies beyond its end");
+	if (!ends_within(p->vaddr, p->memsz, LOAD_MAX - PAGE_SIZE))
+		return bad(e, "an ELF segment's address lies outside user memory");
 	if ((p->vaddr ^ p->offset) & (PAGE_SIZE - 1))
-		return -ENOEXEC;
+		return bad(e, "an ELF segment's address and offset differ within a page");
 	if (p->align & (p->align - 1) || p->align > ALIGN_MOST)
-		return -ENOEXEC;
+		return bad(e, "an ELF segment's alignment is no power of two up to 1 GiB");
 	if (ALIGN_DOWN(p->vaddr, PAGE_SIZE) < e->high)
-		return -ENOEXEC;
+		return bad(e, "its ELF segments overlap or are not in order");
 	if (e->high == 0)
 		e->low = ALIGN_DOWN(p->vaddr, PAGE_SIZE);
 	e->high = ALIGN_UP(p->vaddr + p->memsz, PAGE_SIZE);
@@ -105,7 +138,7 @@ static int check(struct elf *e)
 		int err = 0;
 
 		if (p->type == PT_INTERP)
-			return -ENOEXEC;
+			return bad(e, "it is dynamically linked: only static programs run here");
 		if (p->type == PT_GNU_STACK)
 			e->exec_stack = p->flags & PF_X;
 		if (p->type != PT_LOAD || p->memsz == 0)
@@ -116,7 +149,9 @@ static int check(struct elf *e)
 		if (p->flags & PF_X && e->eh.entry >= p->vaddr && e->eh.entry - p->vaddr < p->memsz)
 			entry_ok = true;
 	}
-	return entry_ok ? 0 : -ENOEXEC;
+	if (e->high == 0)
+		return bad(e, "it has no ELF segment to load");
+	return entry_ok ? 0 : bad(e, "its ELF entry lies in no executable segment");
 }
 
 static int choose_bias(struct elf *e)
@@ -124,11 +159,11 @@ static int choose_bias(struct elf *e)
 	uint64_t base;
 
 	if (e->eh.type == ET_EXEC)
-		return e->low >= LOAD_MIN ? 0 : -ENOEXEC;
+		return e->low >= LOAD_MIN ? 0 : bad(e, "an ELF segment's address is too low");
 	base = PIE_BASE + layout_random() % PIE_PAGES * PAGE_SIZE;
 	base = ALIGN_UP(base, e->align);
 	if (!ends_within(base, e->high, LOAD_MAX))
-		return -ENOEXEC;
+		return bad(e, "its ELF segments do not fit into user memory");
 	/* low keeps its place within the largest alignment. */
 	e->bias = base - ALIGN_DOWN(e->low, e->align);
 	return 0;
@@ -220,6 +255,7 @@ int elf_map(struct file *f, struct mm *mm, struct elf_load *load)
 	e->file_size = f->inode->size;
 	load->nbss = 0;
 	err = map_all(e, f, mm, load);
+	load->why = e->why;
 	kfree(e);
 	return err;
 }

@@ -8,6 +8,7 @@
  * after that is to make the other threads leave, and once they do nothing fails any more: there is
  * no point of no return with an error behind it.
  */
+#include "port.h"
 #include "printk.h"
 #include "proc.h"
 #include "slab.h"
@@ -155,9 +156,21 @@ static void commit(struct mm *mm, uint64_t ip, uint64_t sp, const char *execfn)
 	set_name(t, execfn);
 	files_close_on_exec(t->files);
 	reset_cpu_state(t, ip, sp);
+	port_verify_exec();
 }
 
-static int run_elf(struct file *f, const char *execfn, char *const argv[], char *const envp[])
+/* Notes the first thing that was wrong, which is the innermost one. */
+static int refuse(struct exec_fault *why, const char *path, const char *what, int err)
+{
+	if (why && !why->file[0]) {
+		why->what = what;
+		strlcpy(why->file, path, sizeof(why->file));
+	}
+	return err;
+}
+
+static int run_elf(struct file *f, const char *path, const char *execfn, char *const argv[],
+		   char *const envp[], struct exec_fault *why)
 {
 	struct elf_load *load = kzalloc(sizeof(*load));
 	struct mm *mm = mm_create();
@@ -172,6 +185,8 @@ static int run_elf(struct file *f, const char *execfn, char *const argv[], char 
 		commit(mm, load->image.entry, sp, execfn);
 	else if (mm)
 		mm_put(mm);
+	if (err)
+		refuse(why, path, load ? load->why : NULL, err);
 	kfree(load);
 	return err;
 }
@@ -215,19 +230,21 @@ static int parse_script(char *head, bool cut, char **interp, char **arg)
 }
 
 static int exec_file(const char *path, const char *execfn, char *const argv[], char *const envp[],
-		     unsigned depth);
+		     unsigned depth, struct exec_fault *why);
 
 static int run_script(char *head, bool cut, const char *path, const char *execfn,
-		      char *const argv[], char *const envp[], unsigned depth)
+		      char *const argv[], char *const envp[], unsigned depth,
+		      struct exec_fault *why)
 {
 	char *interp, *arg, **v, *copy;
 	size_t n = 0, k = 0;
 	int err = parse_script(head, cut, &interp, &arg);
 
 	if (err)
-		return err;
+		return refuse(why, path, "its first line names no interpreter or a too long one",
+			      err);
 	if (depth >= SCRIPT_DEPTH)
-		return -ELOOP;
+		return refuse(why, path, "it is a script for a script, too many deep", -ELOOP);
 	while (argv[n])
 		n++;
 	v = kmalloc((n + 4) * sizeof(*v));
@@ -244,7 +261,7 @@ static int run_script(char *head, bool cut, const char *path, const char *execfn
 	for (size_t i = 1; i < n; i++)
 		v[k++] = argv[i];
 	v[k] = NULL;
-	err = exec_file(interp, execfn, v, envp, depth + 1);
+	err = exec_file(interp, execfn, v, envp, depth + 1, why);
 	kfree(copy);
 	kfree(v);
 	return err;
@@ -275,7 +292,7 @@ static bool may_execute(const struct inode *in)
 }
 
 static int exec_file(const char *path, const char *execfn, char *const argv[], char *const envp[],
-		     unsigned depth)
+		     unsigned depth, struct exec_fault *why)
 {
 	struct file *f = file_open(path, O_RDONLY | O_NONBLOCK, 0);
 	char *head;
@@ -283,10 +300,14 @@ static int exec_file(const char *path, const char *execfn, char *const argv[], c
 	int err;
 
 	if (!f || is_err(f))
-		return f ? (int)ptr_err(f) : -ENOENT;
+		return refuse(why, path, NULL, f ? (int)ptr_err(f) : -ENOENT);
 	if (!may_execute(f->inode)) {
+		bool regular = (f->inode->mode & S_IFMT) == S_IFREG;
+
 		file_put(f);
-		return -EACCES;
+		return refuse(why, path,
+			      regular ? "it may not be executed" : "it is no regular file",
+			      -EACCES);
 	}
 	head = kzalloc(SCRIPT_BYTES + 1);
 	if (!head) {
@@ -297,21 +318,26 @@ static int exec_file(const char *path, const char *execfn, char *const argv[], c
 	if (n < 0)
 		err = (int)n;
 	else if (n >= 2 && head[0] == '#' && head[1] == '!')
-		err = run_script(head, n == SCRIPT_BYTES, path, execfn, argv, envp, depth);
+		err = run_script(head, n == SCRIPT_BYTES, path, execfn, argv, envp, depth, why);
 	else
-		err = run_elf(f, execfn, argv, envp);
+		err = run_elf(f, path, execfn, argv, envp, why);
 	kfree(head);
 	file_put(f);
 	return err;
 }
 
-int task_exec(const char *path, char *const argv[], char *const envp[])
+int task_exec_why(const char *path, char *const argv[], char *const envp[], struct exec_fault *why)
 {
 	static char nothing[] = "";
 	char *const one[] = {nothing, NULL};
 
 	/* A program may take argv[0] for granted. */
-	return exec_file(path, path, argv[0] ? argv : one, envp, 0);
+	return exec_file(path, path, argv[0] ? argv : one, envp, 0, why);
+}
+
+int task_exec(const char *path, char *const argv[], char *const envp[])
+{
+	return task_exec_why(path, argv, envp, NULL);
 }
 
 SYSCALL3(execve, uint64_t, path_va, uint64_t, argv_va, uint64_t, envp_va)

@@ -7,7 +7,6 @@
  *	the auxiliary vector, envp[] and NULL, argv[] and NULL, argc	<- stack pointer, 16-aligned
  */
 #include "proc.h"
-#include "random.h"
 #include "uaccess.h"
 
 #define STACK_SPREAD BIT(22)           /* pages: 16 GiB of places */

@@ -222,8 +222,8 @@ static noreturn void init_died(const struct process *p)
 	int sig = p->exit_status & 0x7f;
 
 	if (sig)
-		panic("init was killed by signal %d", sig);
-	panic("init exited with status %d", p->exit_status >> 8 & 0xff);
+		fatal("init was killed by signal %d", sig);
+	fatal("init exited with status %d", p->exit_status >> 8 & 0xff);
 }
 
 noreturn void task_exit_thread(int status)

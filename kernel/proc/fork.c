@@ -269,3 +269,9 @@ SYSCALL0(vfork)
 {
 	return task_clone(regs, CLONE_VFORK | CLONE_VM | (uint64_t)SIGCHLD, 0, 0, 0, 0);
 }
+
+SYSCALL1(set_tid_address, uint64_t, va)
+{
+	current->clear_child_tid = va;
+	return current->tid;
+}

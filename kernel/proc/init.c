@@ -64,20 +64,36 @@ static void open_console(void)
 	file_put(f);
 }
 
-int task_start_init(const char *path, char *const argv[], char *const envp[])
+static void explain(const char *path, const struct exec_fault *fault, int err, char *why, size_t n)
+{
+	const char *what = fault->what;
+	bool other = fault->file[0] && strncmp(fault->file, path, sizeof(fault->file) - 1) != 0;
+
+	if (!what)
+		what = err == -ENOENT    ? "there is no such file"
+		       : err == -ENOTDIR ? "its path goes through something that is no directory"
+		       : err == -ELOOP   ? "its path goes through too many links"
+		       : err == -ENOMEM  ? "there is no memory for it"
+		       : err == -E2BIG   ? "its arguments are too long"
+					 : "the file system refuses it";
+	snprintf(why, n, "%s%s%s%s (error %d)", other ? "its interpreter " : "",
+		 other ? fault->file : "", other ? ": " : "", what, -err);
+}
+
+void task_start_init(const char *path, char *const argv[], char *const envp[], char *why, size_t n)
 {
 	struct task *t = current;
-	int err;
+	struct exec_fault fault = {0};
+	int err = become_process(t);
 
-	if (!t->proc) {
-		err = become_process(t);
-		if (err)
-			return err;
+	if (!err) {
 		open_console();
+		err = task_exec_why(path, argv, envp, &fault);
 	}
-	err = task_exec(path, argv, envp);
-	if (err)
-		return err;
+	if (err) {
+		explain(path, &fault, err, why, n);
+		return;
+	}
 	irq_disable();
 	exit_to_user_work(t->user_regs, false);
 	kaiser_exit_to_user(t->user_regs);

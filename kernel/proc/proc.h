@@ -9,6 +9,7 @@
 #ifndef PROC_PROC_H
 #define PROC_PROC_H
 
+#include "random.h"
 #include "task.h"
 
 /* ---- signal.c ---- */
@@ -154,9 +155,17 @@ struct elf_bss {
 };
 struct elf_load {
 	struct exec_image image;
+	const char *why;                   /* after -ENOEXEC: what is wrong with the file */
 	unsigned nbss;
 	struct elf_bss bss[ELF_MAX_PHDRS];
 };
+/* Why a program cannot be started, for the log. */
+struct exec_fault {
+	const char *what; /* NULL: the error number tells all */
+	char file[128];   /* the program or the script's interpreter, cut to fit */
+};
+/* task_exec() that says why not, unless why is NULL. */
+int task_exec_why(const char *path, char *const argv[], char *const envp[], struct exec_fault *why);
 struct file;
 int elf_map(struct file *f, struct mm *mm, struct elf_load *load);
 /* After mm is loaded. */
@@ -167,7 +176,13 @@ int exec_stack_map(struct mm *mm, uint64_t arg_bytes, bool exec);
 int exec_stack_fill(struct mm *mm, const struct exec_image *image, const char *execfn,
 		    char *const argv[], char *const envp[], uint64_t *sp);
 
-/* random bits: mm/random.c */
-uint64_t layout_random(void);
+/* For layouts. */
+static inline uint64_t layout_random(void)
+{
+	uint64_t r;
+
+	random_bytes(&r, sizeof(r));
+	return r;
+}
 
 #endif

@@ -2,6 +2,11 @@
 /*
  * The scheduler: a run queue per CPU, round robin.
  *
+ * A slice is spent by ticks and kept over sleeps; who has spent it goes to the end with a new one.
+ * A task that wakes up with some of it left goes to the front instead, behind others like it, and
+ * takes the CPU from one that has less left: so who sleeps much answers fast, and nobody who only
+ * pretends to sleep keeps the others waiting for longer than a slice.
+ *
  * A queue's lock covers the tasks whose `cpu` names it, queued or not: their state is changed by
  * wakers, and their `cpu` by whoever moves them, with that lock held. schedule() keeps the lock
  * until the next task runs on its own stack (finish_switch()), so whoever holds it and sees a task
@@ -26,7 +31,6 @@ struct rq {
 	spinlock_t lock; /* irqs off */
 	struct list queue;
 	volatile unsigned nr; /* queued; the running one is not */
-	unsigned slice;
 	unsigned id;
 	struct task *volatile curr;
 	struct task *idle;
@@ -106,21 +110,34 @@ static unsigned select_cpu(const struct task *t)
 	return best;
 }
 
+static void resched(const struct rq *rq)
+{
+	cpus[rq->id]->need_resched = true;
+	if (rq->id != this_cpu()->id)
+		ipi_send(rq->id, VEC_RESCHED);
+}
+
 /* rq->lock held; t->cpu is rq's. */
 static void enqueue(struct rq *rq, struct task *t)
 {
-	list_add_tail(&rq->queue, &t->run_link);
-	rq->nr++;
-	if (rq->curr == rq->idle) {
-		cpus[rq->id]->need_resched = true;
-		if (rq->id != this_cpu()->id)
-			ipi_send(rq->id, VEC_RESCHED);
+	struct list *at = rq->queue.prev;
+
+	if (t->woken) {
+		at = &rq->queue;
+		while (at->next != &rq->queue &&
+		       container_of(at->next, struct task, run_link)->woken)
+			at = at->next;
 	}
+	list_add(at, &t->run_link);
+	rq->nr++;
+	if (rq->curr == rq->idle || (t->woken && t->slice > rq->curr->slice))
+		resched(rq);
 }
 
 static void dequeue(struct rq *rq, struct task *t)
 {
 	list_del(&t->run_link);
+	t->woken = false;
 	rq->nr--;
 }
 
@@ -156,6 +173,9 @@ bool sched_wake_if(struct task *t, unsigned states)
 		spin_unlock(&rq->lock); /* not asleep yet: schedule() will let it go on */
 	} else {
 		t->on_rq = true;
+		t->woken = t->slice > 0;
+		if (!t->woken)
+			t->slice = SLICE_TICKS;
 		place_and_unlock(rq, t);
 	}
 	irq_restore(irq);
@@ -171,6 +191,7 @@ void sched_enqueue_new(struct task *t)
 {
 	uint64_t irq = irq_save();
 
+	t->slice = SLICE_TICKS;
 	place_and_unlock(task_rq_lock(t), t);
 	irq_restore(irq);
 }
@@ -184,9 +205,7 @@ void sched_set_affinity(struct task *t, uint64_t mask)
 	if (mask & BIT(rq->id) || !(mask & sched_online())) {
 		spin_unlock(&rq->lock);
 	} else if (rq->curr == t) {
-		cpus[rq->id]->need_resched = true;
-		if (rq->id != this_cpu()->id)
-			ipi_send(rq->id, VEC_RESCHED);
+		resched(rq);
 		spin_unlock(&rq->lock);
 	} else if (!list_empty(&t->run_link)) {
 		dequeue(rq, t);
@@ -297,34 +316,63 @@ static void switch_to(struct rq *rq, struct task *prev, struct task *next)
 	finish_switch(switch_stacks(prev, next));
 }
 
+/* Takes the first task out of the queue, or is the idle task. */
+static struct task *take_first(struct rq *rq)
+{
+	struct task *t = rq->idle;
+
+	if (rq->nr > 0) {
+		t = list_first(&rq->queue, struct task, run_link);
+		dequeue(rq, t);
+	}
+	return t;
+}
+
+/* prev goes on wanting this CPU: it is queued, and who comes next is returned. */
+static struct task *requeue(struct rq *rq, struct task *prev, bool preempted)
+{
+	struct task *next = NULL;
+
+	if (prev->slice == 0) {
+		prev->slice = SLICE_TICKS;
+		preempted = false;
+	}
+	/* Who was only interrupted goes on right after. */
+	if (preempted && rq->nr > 0)
+		next = take_first(rq);
+	if (next)
+		list_add(&rq->queue, &prev->run_link);
+	else
+		list_add_tail(&rq->queue, &prev->run_link);
+	rq->nr++;
+	return next ? next : take_first(rq);
+}
+
 void schedule(void)
 {
 	uint64_t irq = irq_save();
 	struct cpu *c = this_cpu();
 	struct rq *rq = c->sched;
-	struct task *prev = c->current, *next;
+	struct task *prev = c->current, *next = NULL;
+	bool preempted;
 
 	spin_lock(&rq->lock);
+	preempted = c->need_resched;
 	c->need_resched = false;
 	if (prev == rq->idle) {
 		/* It is never queued. */
 	} else if (__atomic_load_n(&prev->state, __ATOMIC_SEQ_CST) != TASK_RUNNABLE) {
 		prev->on_rq = false;
 	} else if (prev->affinity & BIT(rq->id) || !(prev->affinity & sched_online())) {
-		list_add_tail(&rq->queue, &prev->run_link);
-		rq->nr++;
+		next = requeue(rq, prev, preempted);
 	} else {
 		rq->migrate = prev;
 	}
 	/* load() still counts prev; what is worth pulling is whatever waits elsewhere. */
-	if (rq->nr == 0)
+	if (!next && rq->nr == 0)
 		pull(rq, 0);
-	next = rq->idle;
-	if (rq->nr > 0) {
-		next = list_first(&rq->queue, struct task, run_link);
-		dequeue(rq, next);
-	}
-	rq->slice = SLICE_TICKS;
+	if (!next)
+		next = take_first(rq);
 	if (next == prev)
 		spin_unlock(&rq->lock);
 	else
@@ -367,17 +415,20 @@ void sched_tick(struct pt_regs *regs)
 		itimer_check(now);
 	if (t == rq->idle)
 		return; /* cpu_idle() looks for itself */
-	if (rq->slice > 0)
-		rq->slice--;
-	if (rq->slice == 0 && rq->nr > 0)
-		c->need_resched = true;
+	if (t->slice > 0)
+		t->slice--;
 	if (!(t->affinity & BIT(c->id)) && t->affinity & sched_online())
 		c->need_resched = true;
-	if (c->ticks % BALANCE_TICKS == c->id % BALANCE_TICKS && sched_online() != BIT(c->id)) {
-		spin_lock(&rq->lock);
-		pull(rq, 2);
-		spin_unlock(&rq->lock);
+	spin_lock(&rq->lock);
+	if (rq->nr > 0) {
+		const struct task *first = list_first(&rq->queue, struct task, run_link);
+
+		if (t->slice == 0 || (first->woken && first->slice > t->slice))
+			c->need_resched = true;
 	}
+	if (c->ticks % BALANCE_TICKS == c->id % BALANCE_TICKS && sched_online() != BIT(c->id))
+		pull(rq, 2);
+	spin_unlock(&rq->lock);
 }
 
 void sched_stats(struct sched_stats *st)

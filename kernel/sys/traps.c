@@ -3,6 +3,7 @@
  * Exceptions. User mode is told from kernel mode by the saved CS alone. From user mode everything
  * becomes a signal; from kernel mode only the user-access routines may fault.
  */
+#include "boot.h"
 #include "cpu.h"
 #include "kmap.h"
 #include "port.h"
@@ -202,8 +203,36 @@ void trap_double_fault(struct pt_regs *regs, uint64_t cr2)
 	panic("double fault at %016lx, sp %016lx, cr2 %016lx", regs->ip, regs->sp, cr2);
 }
 
+/* An IRET to the next instruction: it ends the blocking of NMIs, as a fault in the handler would. */
+static void iret_here(void)
+{
+	uint64_t scratch;
+
+	__asm__ volatile("movq %%rsp, %0\n\t"
+			 "pushq %1\n\t"
+			 "pushq %0\n\t"
+			 "pushfq\n\t"
+			 "pushq %2\n\t"
+			 "leaq 1f(%%rip), %0\n\t"
+			 "pushq %0\n\t"
+			 "iretq\n"
+			 "1:"
+			 : "=&r"(scratch)
+			 : "i"(KAISER_KERNEL_DS), "i"(KAISER_KERNEL_CS)
+			 : "memory", "cc");
+}
+
+static bool nmi_iret; /* "debug_nmi_iret": every NMI handler makes nesting possible */
+
+void trap_init(void)
+{
+	nmi_iret = cmdline_has("debug_nmi_iret");
+}
+
 void trap_nmi(unused struct pt_regs *regs)
 {
 	cpu_nmi_check();
+	if (nmi_iret)
+		iret_here();
 	this_cpu()->nmi_count++;
 }

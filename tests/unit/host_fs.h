@@ -31,8 +31,8 @@ static unused int tap_end(void)
 	return tap_failed != 0;
 }
 
-static long objects;          /* allocated now */
-static long fail_after = -1;  /* allocations that still work; -1: all */
+static long objects;         /* allocated now */
+static long fail_after = -1; /* allocations that still work; -1: all */
 
 static bool allocation_fails(void)
 {
@@ -201,14 +201,9 @@ void mutex_unlock(struct mutex *m)
 	m->owner = NULL;
 }
 
-uint64_t clock_ns(void)
+uint64_t now_ns(void)
 {
-	return clock_now++;
-}
-
-uint64_t realtime_offset_ns(void)
-{
-	return UINT64_C(1700000000) * 1000000000;
+	return UINT64_C(1700000000) * 1000000000 + clock_now++;
 }
 
 void mount_cross(struct inode **in)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* SRC: kernel/fs/inflate.c */
+/* CFLAGS: -std=c11 -D_POSIX_C_SOURCE=200809L -iquote kernel/fs */
 /* kernel/fs/inflate.c on the build host. Emits TAP. Compile, from the root:
  * gcc -std=c11 -D_POSIX_C_SOURCE=200809L -g -O1 -Wall -Wextra -fsanitize=address,undefined -iquote
  *   kernel/include -iquote kernel/fs tests/unit/test_inflate.c kernel/fs/inflate.c */
@@ -44,42 +46,48 @@ static void same_as_source(const char *make, const char *gzip)
 	struct data_error err;
 	unsigned char *want = run(make, &n);
 	snprintf(command, sizeof(command), "%s | %s", make, gzip);
-	unsigned char *packed = run(command, &gz);
-	int r = unpack(packed, gz, &used, &err);
+	unsigned char *zipped = run(command, &gz);
+	int r = unpack(zipped, gz, &used, &err);
 	snprintf(name, sizeof(name), "same bytes: %s", command);
 	tap(r == 0 && used == gz && nout == n && memcmp(out, want, n) == 0, name);
 	free(want);
-	free(packed);
+	free(zipped);
 }
 
 static void truncations(const char *command)
 {
 	size_t n, used, bad = 0;
 	struct data_error err;
-	unsigned char *packed = run(command, &n);
+	unsigned char *zipped = run(command, &n);
 	for (size_t cut = 0; cut < n; cut++)
-		bad += !clean_error(unpack(packed, cut, &used, &err), &err, cut);
+		bad += !clean_error(unpack(zipped, cut, &used, &err), &err, cut);
 	char name[400];
 	snprintf(name, sizeof(name), "each of %zu truncations is refused: %s", n, command);
 	tap(bad == 0, name);
-	free(packed);
+	free(zipped);
 }
 
-/* Any damage past the header must be found: the check values cover all of it. */
+/* Damage past the header is found, unless it hits bits that mean nothing: then the output is right.
+ */
 static void flips(const char *command, size_t header)
 {
 	size_t n, used, crashed = 0, missed = 0;
 	struct data_error err;
-	unsigned char *packed = run(command, &n);
-	nout = 0;
+	unsigned char *zipped = run(command, &n);
+	unsigned char *want = NULL;
+	size_t nwant = 0;
+	if (unpack(zipped, n, &used, &err) == 0) {
+		want = exact(out, nout);
+		nwant = nout;
+	}
 	for (size_t bit = 0; bit < n * 8; bit++) {
-		packed[bit / 8] ^= 1u << bit % 8;
-		int r = unpack(packed, n, &used, &err);
-		if (r == 0 && bit / 8 >= header)
+		zipped[bit / 8] ^= 1u << bit % 8;
+		int r = unpack(zipped, n, &used, &err);
+		if (r == 0 && bit / 8 >= header && (nout != nwant || memcmp(out, want, nwant) != 0))
 			missed++;
 		else if (r != 0 && !clean_error(r, &err, n))
 			crashed++;
-		packed[bit / 8] ^= 1u << bit % 8;
+		zipped[bit / 8] ^= 1u << bit % 8;
 	}
 	char name[400];
 	snprintf(name, sizeof(name), "each of %zu flipped bits is found or harmless: %s", n * 8,
@@ -87,7 +95,8 @@ static void flips(const char *command, size_t header)
 	tap(crashed == 0 && missed == 0, name);
 	if (missed != 0)
 		printf("# %zu missed, %zu without a sentence\n", missed, crashed);
-	free(packed);
+	free(want);
+	free(zipped);
 }
 
 static void garbage(void)
@@ -145,7 +154,7 @@ int main(void)
 		"head -c 3000000 /dev/zero",
 		"head -c 32768 /dev/zero",
 		"cat kernel/fs/*.c",
-		"seq 1 3 | sha256sum; cat /bin/gzip",
+		"cat /bin/gzip",
 	};
 	static const char *const packers[] = {"gzip -1", "gzip -6", "gzip -9"};
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++)

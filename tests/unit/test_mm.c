@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* SRC: kernel/mm/page.c kernel/mm/pagecache.c kernel/mm/slab.c kernel/mm/tables.c */
+/* SRC: kernel/mm/anon.c kernel/mm/vma.c kernel/mm/fault.c kernel/mm/mmap.c */
+/* SRC: kernel/mm/mprotect.c kernel/mm/mremap.c kernel/mm/fork.c kernel/mm/mm.c */
+/* CFLAGS: -fno-sanitize=alignment -fno-builtin -include tests/unit/host_spinlock.h */
+/* CFLAGS: -Ikernel/include -Ikernel/mm */
+/* LIBS: -Wl,--wrap=page_put */
 /*
  * Address spaces against a model, on the build host: random maps, unmaps, changes of rights, moves,
  * forks and accesses; after each the contents, the rights and the TLBs must be as the model says.

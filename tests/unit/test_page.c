@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* SRC: kernel/mm/page.c kernel/mm/pagecache.c kernel/mm/slab.c */
+/* CFLAGS: -fno-sanitize=alignment -fno-builtin -include tests/unit/host_spinlock.h */
+/* CFLAGS: -Ikernel/include -Ikernel/mm */
 /*
  * The page allocator and kmalloc, on the build host. From the root of the tree:
  *	gcc -std=gnu11 -g -O1 -Wall -Wextra -fsanitize=address,undefined -fno-sanitize=alignment \

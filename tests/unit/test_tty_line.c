@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* SRC: kernel/fs/tty_line.c */
+/* CFLAGS: -std=c11 -D_POSIX_C_SOURCE=200809L -iquote kernel/fs */
 /* The line discipline of kernel/fs/tty_line.c on the build host. Emits TAP.
  * Compile: cc -std=c11 -g -Wall -Wextra -Wpedantic -fsanitize=address,undefined -iquote
  *          kernel/include -iquote kernel/fs tests/unit/test_tty_line.c kernel/fs/tty_line.c */

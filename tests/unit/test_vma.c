@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* SRC: kernel/mm/page.c kernel/mm/pagecache.c kernel/mm/slab.c kernel/mm/tables.c */
+/* SRC: kernel/mm/anon.c kernel/mm/vma.c kernel/mm/fault.c kernel/mm/mmap.c */
+/* SRC: kernel/mm/mprotect.c kernel/mm/mremap.c kernel/mm/fork.c kernel/mm/mm.c */
+/* CFLAGS: -fno-sanitize=alignment -fno-builtin -include tests/unit/host_spinlock.h */
+/* CFLAGS: -Ikernel/include -Ikernel/mm */
+/* LIBS: -Wl,--wrap=page_put */
 /*
  * Areas, case by case, on the build host: where mappings go, when they join, errors, the stack,
  * brk, mremap. Built like test_mm.c.

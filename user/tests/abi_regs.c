@@ -76,8 +76,8 @@ static bool same(unsigned except, uint64_t mask)
 
 	for (int i = 0; i < GPRS; i++) {
 		if (!(except & 1u << i) && regs_in.gpr[i] != regs_out.gpr[i]) {
-			snprintf(why, sizeof(why), "%s: %#lx became %#lx", names[i],
-				 regs_in.gpr[i], regs_out.gpr[i]);
+			snprintf(why, sizeof(why), "%s: %#lx became %#lx", names[i], regs_in.gpr[i],
+				 regs_out.gpr[i]);
 			return false;
 		}
 	}
@@ -169,7 +169,8 @@ static void test_syscalls(void)
 	int fd[2];
 
 	report(syscall_keeps(SYS_getppid, NULL, true, (uint64_t)getppid()), "getppid");
-	report(syscall_keeps(0x7fff, NULL, true, (uint64_t)-ENOSYS), "a number that does not exist");
+	report(syscall_keeps(0x7fff, NULL, true, (uint64_t)-ENOSYS),
+	       "a number that does not exist");
 	report(syscall_keeps(~0ul, NULL, true, (uint64_t)-ENOSYS), "number -1");
 	report(syscall_keeps(SYS_write, bad, true, (uint64_t)-EBADF), "write to a bad descriptor");
 	report(syscall_keeps(SYS_sched_yield, NULL, true, 0), "sched_yield");

@@ -75,11 +75,13 @@ static void test_dirs(void)
 	CHECK(mkdir("sub", 0700) == 0 && stat("sub", &st) == 0 && S_ISDIR(st.st_mode) &&
 		      (st.st_mode & 0777) == 0700,
 	      "stat of a directory");
-	int dfd = open("sub", O_RDONLY | O_DIRECTORY), fd = openat(dfd, "in", O_CREAT | O_RDWR, 0600);
+	int dfd = open("sub", O_RDONLY | O_DIRECTORY),
+	    fd = openat(dfd, "in", O_CREAT | O_RDWR, 0600);
 
 	CHECK(fd >= 0 && access("sub/in", F_OK) == 0, "openat");
 	close(fd);
-	CHECK(unlinkat(dfd, "in", 0) == 0 && fchdir(dfd) == 0 && chdir("..") == 0, "unlinkat, fchdir");
+	CHECK(unlinkat(dfd, "in", 0) == 0 && fchdir(dfd) == 0 && chdir("..") == 0,
+	      "unlinkat, fchdir");
 	close(dfd);
 	CHECK(unlink("sub") == -1 && (errno == EISDIR || errno == EPERM), "unlink of a directory");
 	rmdir("sub");
@@ -128,7 +130,8 @@ static void test_links(void)
 	CHECK(utimensat(AT_FDCWD, "t", times, 0) == 0 && stat("t", &st) == 0 &&
 		      st.st_atim.tv_sec == 1000 && st.st_mtim.tv_sec == 2000,
 	      "utimensat");
-	CHECK(chmod("t", 0604) == 0 && stat("t", &st) == 0 && (st.st_mode & 07777) == 0604, "chmod");
+	CHECK(chmod("t", 0604) == 0 && stat("t", &st) == 0 && (st.st_mode & 07777) == 0604,
+	      "chmod");
 	unlink("t");
 	CHECK(mkfifo("p", 0600) == 0 && stat("p", &st) == 0 && S_ISFIFO(st.st_mode), "mkfifo");
 	unlink("p");

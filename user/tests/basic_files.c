@@ -64,7 +64,8 @@ static void test_dup(void)
 	CHECK(dup2(p[1], 50) == 50 && write(50, "y", 1) == 1 && read(p[0], &c, 1) == 1 && c == 'y',
 	      "dup2");
 	CHECK(fcntl(p[1], F_DUPFD, 60) == 60, "F_DUPFD");
-	CHECK(dup3(p[1], 61, O_CLOEXEC) == 61 && fcntl(61, F_GETFD) == FD_CLOEXEC, "dup3 O_CLOEXEC");
+	CHECK(dup3(p[1], 61, O_CLOEXEC) == 61 && fcntl(61, F_GETFD) == FD_CLOEXEC,
+	      "dup3 O_CLOEXEC");
 	CHECK(fcntl(60, F_SETFD, FD_CLOEXEC) == 0 && fcntl(60, F_GETFD) == FD_CLOEXEC, "F_SETFD");
 	CHECK((fcntl(p[0], F_GETFL) & O_ACCMODE) == O_RDONLY, "F_GETFL");
 	close(d);
@@ -159,7 +160,8 @@ static void test_devices(void)
 
 	memset(buf, 1, sizeof(buf));
 	CHECK(read(fd, buf, 32) == 32 && buf[0] == 0 && buf[31] == 0, "/dev/zero");
-	CHECK(fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == 0x105, "it is device 1:5");
+	CHECK(fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == 0x105,
+	      "it is device 1:5");
 	close(fd);
 	fd = open("/dev/full", O_RDWR);
 	CHECK(write(fd, buf, 1) == -1 && errno == ENOSPC, "/dev/full: ENOSPC");

@@ -113,8 +113,8 @@ static int scribble(void *arg)
 static void test_cow(void)
 {
 	uint8_t *p = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, ANON, -1, 0);
-	uint8_t *s = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-			  0);
+	uint8_t *s =
+		mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	bool kept = true, shared = true;
 
 	for (unsigned i = 0; i < 64; i++)

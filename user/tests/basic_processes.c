@@ -105,7 +105,8 @@ static void test_exec(void)
 	fd = open("/tmp/ktap-x", O_WRONLY | O_TRUNC);
 	write(fd, "#!/proc/self/exe exec\n", 22);
 	close(fd);
-	/* The interpreter gets "exec" and the script's path: two arguments, not the expected one. */
+	/* The interpreter gets "exec" and the script's path: two arguments, not the expected one.
+	 */
 	int status = ktap_child(run_path, "/tmp/ktap-x");
 
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "execve of a #! script");
@@ -170,7 +171,8 @@ static void test_identity(void)
 	}
 	CHECK(setpgid(pid, pid) == 0 && getpgid(pid) == pid, "setpgid");
 	CHECK(kill(-pid, SIGKILL) == 0 && waitpid(-pid, NULL, 0) == pid, "kill of a group");
-	CHECK(uname(&u) == 0 && !strcmp(u.sysname, "Linux") && !strcmp(u.machine, "x86_64"), "uname");
+	CHECK(uname(&u) == 0 && !strcmp(u.sysname, "Linux") && !strcmp(u.machine, "x86_64"),
+	      "uname");
 	CHECK(getrlimit(RLIMIT_STACK, &r) == 0 && r.rlim_cur >= 1 << 20, "getrlimit");
 	CHECK(ktap_child(nofile, NULL) == 0, "RLIMIT_NOFILE: EMFILE");
 	if (getuid() == 0)

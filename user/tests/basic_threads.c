@@ -17,7 +17,7 @@
 #define FUTEX_WAKE 1
 
 #define THREADS 8
-#define ROUNDS	20000
+#define ROUNDS  20000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -115,5 +115,6 @@ void basic_threads(void)
 
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 11, "exit_group with threads");
 	status = ktap_child(die_with_threads, NULL);
-	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "a fatal signal takes all threads");
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM,
+	      "a fatal signal takes all threads");
 }

@@ -14,7 +14,7 @@ const uint64_t bad_addrs[BAD_ADDRS] = {
 	0xfff,
 	0x00007ffffffff000,
 	0x0000800000000000,
-	0x0080000000000000,
+	0x0100000000000000,
 	0xdeadbeefcafef00d,
 	0xffff7fffffffffff,
 	0xffff800000000000,

@@ -54,8 +54,7 @@ static int signal_without_stack(void *arg)
 
 	__asm__ volatile("mov %2, %%rsp; syscall; ud2"
 			 :
-			 : "a"((long)SYS_kill), "D"(pid), "r"(*(uint64_t *)arg),
-			   "S"((long)SIGUSR1)
+			 : "a"((long)SYS_kill), "D"(pid), "r"(*(uint64_t *)arg), "S"((long)SIGUSR1)
 			 : "memory", "rcx", "r11");
 	return 0;
 }
@@ -103,12 +102,12 @@ static const struct {
 } edits[] = {
 	{"RIP in the kernel", F_RIP, 0xffffffff81000000, false},
 	{"RIP in the window", F_RIP, 0xffffffffc0001000, false},
-	{"RIP not canonical", F_RIP, 0x0000800000000000, false},
+	{"RIP not canonical", F_RIP, 0x0100000000000000, false},
 	{"RIP far from canonical", F_RIP, 0xdeadbeefcafef00d, false},
 	{"RIP on the last page", F_RIP, 0x00007fffffffffff, false},
 	{"RIP 0", F_RIP, 0, false},
 	{"RSP in the kernel", F_RSP, 0xffffffff81000000, true},
-	{"RSP not canonical", F_RSP, 0x0000800000000000, true},
+	{"RSP not canonical", F_RSP, 0x0100000000000000, true},
 	{"CS of the kernel", F_CS, 0x10, false},
 	{"CS 0", F_CS, 0, true},
 	{"CS a data selector", F_CS, 0x2b, false},
@@ -122,7 +121,7 @@ static const struct {
 	{"IOPL 3, IF off", F_FLAGS, 0x3002, true},
 	{"VM and NT", F_FLAGS, 0x24202, true},
 	{"FP state in the kernel", F_FP, 0xffffffff81000000, false},
-	{"FP state not canonical", F_FP, 0x0000800000000000, false},
+	{"FP state not canonical", F_FP, 0x0100000000000000, false},
 	{"FP state misaligned at the end", F_FP, 0x00007fffffffffff, false},
 	{"FP state full of ones", F_FPBYTES, 0xff, true},
 };
@@ -276,8 +275,8 @@ void hostile_frames(void)
 	ktap_ok(WIFSIGNALED(status), "rt_sigreturn of noise (%s)", ktap_status(status));
 	for (edit = 0; edit < sizeof(edits) / sizeof(edits[0]); edit++) {
 		status = ktap_child(edited_frame, NULL);
-		bool died = WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV ||
-						    WTERMSIG(status) == SIGBUS);
+		bool died = WIFSIGNALED(status) &&
+			    (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS);
 
 		if (!ktap_ok(died || (edits[edit].may_live && status == 0), "signal frame: %s",
 			     edits[edit].name))

@@ -18,6 +18,8 @@
 #define TRAP (1ul << SIGTRAP)
 #define BUS  (1ul << SIGBUS)
 #define LIVE 1ul /* may also go on: the bytes are followed by ret */
+/* QEMU's TCG reads the stack of ring 3's far returns as ring 0 and meets SMAP: #PF without U. */
+#define EMU (1ul << SIGKILL)
 
 static const struct {
 	const char *name;
@@ -57,7 +59,7 @@ static const struct {
 	{"lock nop", ILL, 2, "\xf0\x90"},
 	{"divide by zero", FPE, 4, "\x31\xc9\xf7\xf1"},
 	{"int3", TRAP, 1, "\xcc"},
-	{"int1", TRAP, 1, "\xf1"},
+	{"int1", TRAP | ILL, 1, "\xf1"},
 	{"kernel selector in ss", SEGV, 6, "\x66\xb8\x18\x00\x8e\xd0"},
 	{"null selector in ss", SEGV, 4, "\x31\xc0\x8e\xd0"},
 	{"kernel selector in ds", SEGV, 6, "\x66\xb8\x18\x00\x8e\xd8"},
@@ -70,15 +72,17 @@ static const struct {
 	 "\x9c\x81\x0c\x24\x00\x01\x00\x00\x9d\x0f\x34"},
 	{"ud2 single-stepped", ILL | TRAP, 11, "\x9c\x81\x0c\x24\x00\x01\x00\x00\x9d\x0f\x0b"},
 	{"int3 single-stepped", TRAP, 10, "\x9c\x81\x0c\x24\x00\x01\x00\x00\x9d\xcc"},
-	{"far return to the kernel's code selector", SEGV | ILL, 9,
+	{"far return to the kernel's code selector", SEGV | ILL | EMU, 9,
 	 "\x6a\x10\x68\x00\x10\x40\x00\x48\xcb"},
-	{"iretq of zeros", SEGV, 12, "\x6a\x00\x6a\x00\x6a\x00\x6a\x00\x6a\x00\x48\xcf"},
-	{"iretq to the kernel's selectors", SEGV, 12,
+	{"iretq of zeros", SEGV | EMU, 12, "\x6a\x00\x6a\x00\x6a\x00\x6a\x00\x6a\x00\x48\xcf"},
+	{"iretq to the kernel's selectors", SEGV | EMU, 12,
 	 "\x6a\x18\x6a\x00\x6a\x02\x6a\x10\x6a\x00\x48\xcf"},
 	/* NT set: IRET in 64-bit mode is #GP then; a system call must not care. */
-	{"iretq with NT", SEGV, 11, "\x9c\x81\x0c\x24\x00\x40\x00\x00\x9d\x48\xcf"},
-	{"syscall with NT", LIVE, 16, "\x9c\x81\x0c\x24\x00\x40\x00\x00\x9d\xb8\x6e\x00\x00\x00\x0f\x05"},
-	{"alignment check", BUS | LIVE, 14, "\x9c\x81\x0c\x24\x00\x00\x04\x00\x9d\x8b\x44\x24\x01\x90"},
+	{"iretq with NT", SEGV | EMU, 11, "\x9c\x81\x0c\x24\x00\x40\x00\x00\x9d\x48\xcf"},
+	{"syscall with NT", LIVE, 16,
+	 "\x9c\x81\x0c\x24\x00\x40\x00\x00\x9d\xb8\x6e\x00\x00\x00\x0f\x05"},
+	{"alignment check", BUS | LIVE, 14,
+	 "\x9c\x81\x0c\x24\x00\x00\x04\x00\x9d\x8b\x44\x24\x01\x90"},
 };
 
 static const void *code;
@@ -97,10 +101,15 @@ static int run_bytes(void *flags)
 	p[code_len] = 0xc3;
 	alarm(5);
 	if (flags) {
-		/* A far return to 32-bit code, on a stack it can reach. */
-		__asm__ volatile("mov %0, %%rsp; pushq $0x23; pushq %1; lretq"
+		/* A far jump to 32-bit code, on a stack it can reach. */
+		struct {
+			uint32_t ip;
+			uint16_t cs;
+		} __attribute__((packed)) target = {(uint32_t)(uintptr_t)p, 0x23};
+
+		__asm__ volatile("mov %0, %%rsp; ljmpl *(%1)"
 				 :
-				 : "r"(p + 4000), "r"(p)
+				 : "r"(p + 4000), "r"(&target)
 				 : "memory");
 	}
 	((void (*)(void))(uintptr_t)p)();

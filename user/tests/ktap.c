@@ -115,7 +115,7 @@ const char *ktap_status(int status)
 	static const struct {
 		int sig;
 		const char *name;
-	} names[] = {{SIGSEGV, "SIGSEGV"}, {SIGILL, "SIGILL"},	 {SIGBUS, "SIGBUS"},
+	} names[] = {{SIGSEGV, "SIGSEGV"}, {SIGILL, "SIGILL"},   {SIGBUS, "SIGBUS"},
 		     {SIGFPE, "SIGFPE"},   {SIGTRAP, "SIGTRAP"}, {SIGKILL, "SIGKILL"},
 		     {SIGALRM, "SIGALRM"}, {SIGABRT, "SIGABRT"}, {SIGSYS, "SIGSYS"}};
 	static char buf[40];

@@ -23,10 +23,10 @@ int ktap_child(int (*fn)(void *), void *arg);
 /* What a status means, in a static buffer: "exit 3", "SIGSEGV". */
 const char *ktap_status(int status);
 
-#define CHECK(cond, ...)                                                                           \
-	do {                                                                                       \
-		if (!ktap_ok((cond), __VA_ARGS__))                                                 \
-			ktap_note("%s:%d: %s (errno %d)", __FILE__, __LINE__, #cond, errno);       \
+#define CHECK(cond, ...)                                                                     \
+	do {                                                                                 \
+		if (!ktap_ok((cond), __VA_ARGS__))                                           \
+			ktap_note("%s:%d: %s (errno %d)", __FILE__, __LINE__, #cond, errno); \
 	} while (0)
 
 #endif

@@ -7,7 +7,7 @@
 #ifndef USER_TESTS_REGS_H
 #define USER_TESTS_REGS_H
 
-#define REGS_GPR(i) ((i) * 8) /* rax rbx rcx rdx rsi rdi rbp rsp r8..r15 */
+#define REGS_GPR(i) ((i)*8) /* rax rbx rcx rdx rsi rdi rbp rsp r8..r15 */
 #define REGS_FLAGS  128
 #define REGS_SEGS   136 /* cs ss ds es fs gs, two bytes each */
 #define REGS_MXCSR  148
@@ -34,9 +34,9 @@ extern uint64_t regs_avx;   /* 1: use YMM */
 extern uint64_t regs_count; /* rounds of regs_spin */
 extern uint64_t regs_bad;   /* regs_spin saw a change */
 
-void regs_none(void);	 /* nothing happens: does the harness itself keep them? */
+void regs_none(void);    /* nothing happens: does the harness itself keep them? */
 void regs_syscall(void); /* SYSCALL */
-void regs_touch(void);	 /* incb (%rdi) */
+void regs_touch(void);   /* incb (%rdi) */
 void regs_int3(void);
 void regs_ud2(void);
 void regs_div(void);  /* divl %ebx, which is to be 0 */

@@ -23,16 +23,22 @@
 #include <kaiser/layout.h>
 
 /*
- * User root -> kernel root, from whichever is loaded. Falls out at the end in both cases.
+ * User root -> kernel root, from whichever is loaded. Falls out at the end in both cases; or, if
+ * `unswitched` is given, jumps there when a kernel root was loaded already.
  * Req:  CPL 0; the code after it mapped in the kernel root at the same address.
  * Clob: scratch_reg (then: the kernel CR3), flags.
  */
-.macro SWITCH_TO_KERNEL_CR3 scratch_reg:req
+.macro SWITCH_TO_KERNEL_CR3 scratch_reg:req unswitched
 	movq	%cr3, \scratch_reg
 	btrq	$KAISER_SWITCH_SHIFT, \scratch_reg
+	.ifnb \unswitched
+	jnc	\unswitched
+	movq	\scratch_reg, %cr3
+	.else
 	jnc	.Lkaiser_is_kernel_\@
 	movq	\scratch_reg, %cr3
 .Lkaiser_is_kernel_\@:
+	.endif
 .endm
 
 /*

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The check table: what must hold of the page tables under which user mode runs, as named checks
+ * over a walk. The kernel that embeds libkaiser runs them on itself with kaiser_verify(); a tool
+ * runs the same code on somebody else's kernel from outside. So the checks read memory through a
+ * callback only and know of the machine no more than they are told: a check whose facts are not
+ * known says so, and is never silently passed.
+ *
+ * Nothing here allocates, waits, or needs more than 4 KiB of stack; whatever the tables hold, every
+ * function ends (table_limit) and reads only through the callback.
+ */
+#ifndef KAISER_VERIFY_H
+#define KAISER_VERIFY_H
+
+#include <kaiser/kaiser.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- what is known of one CPU ------------------------------------------------------------ */
+
+/* Rights of a page: what walking to it grants. Readable it is if it is present. */
+enum {
+	KAISER_MAY_WRITE = 1,
+	KAISER_MAY_EXEC = 2,
+	KAISER_MAY_USER = 4, /* user mode itself may access it */
+	KAISER_IS_GLOBAL = 8,
+};
+
+/* Supervisor memory [start, end) that a user root is allowed to map, with these rights at most. */
+struct kaiser_allowed {
+	uint64_t start, end;
+	unsigned rights;
+	bool two_views; /* the two roots map different frames here, and must */
+	bool optional;  /* may be absent */
+	const char *name;
+};
+
+enum kaiser_known {
+	KAISER_KNOWN_CR3 = 1u << 0, /* the CR3 value under which user mode runs */
+	KAISER_KNOWN_KERNEL_ROOT = 1u << 1,
+	KAISER_KNOWN_CR4 = 1u << 2,
+	KAISER_KNOWN_EFER = 1u << 3,
+	KAISER_KNOWN_IDT = 1u << 4,
+	KAISER_KNOWN_GDT = 1u << 5,
+	KAISER_KNOWN_TR = 1u << 6,
+	KAISER_KNOWN_LSTAR = 1u << 7,
+	KAISER_KNOWN_CSTAR = 1u << 8,
+	KAISER_KNOWN_SYSENTER = 1u << 9, /* CS and EIP */
+	KAISER_KNOWN_WINDOW = 1u << 10,  /* window_start, window_end */
+	KAISER_KNOWN_ALLOWED = 1u << 11,
+	KAISER_KNOWN_GS = 1u << 12,
+};
+
+struct kaiser_machine {
+	unsigned known; /* which of the following hold anything: enum kaiser_known */
+	uint64_t cr3;   /* user root and whatever else CR3 carries */
+	uint64_t kernel_root;
+	uint64_t switch_bit; /* set in cr3 if a user root is loaded; 0: this kernel has none such */
+	uint64_t cr4, efer;
+	uint64_t idt_base, gdt_base, tr_base;
+	uint32_t idt_limit, gdt_limit, tr_limit; /* inclusive, as the CPU has them */
+	uint64_t lstar, cstar, sysenter_eip;
+	uint16_t sysenter_cs;
+	uint64_t gs_base, kernel_gs_base;
+	uint64_t window_start, window_end; /* addresses in here are no secret to user mode */
+	const struct kaiser_allowed *allowed;
+	size_t allowed_count;
+
+	unsigned pa_bits;  /* MAXPHYADDR; 0: not known, 52 */
+	uint64_t enc_mask; /* address bits that mean memory encryption, not an address */
+	/* The tables of the user half stand still: walk them too. Else only their top level is
+	 * looked at, since a live kernel may free what lies below meanwhile. */
+	bool user_half_stable;
+	unsigned table_limit; /* tables visited in one walk; 0: 65536 */
+	unsigned scan_limit;  /* pages searched for pointers; 0: 4096 */
+
+	void *ctx;
+	/* n bytes at physical address pa, never across a page. 0, or anything else if there is no
+	 * such memory. */
+	int (*read)(void *ctx, uint64_t pa, void *buf, size_t n);
+	/* Whether the page at pa is a top-level table of anybody. NULL: only the two above are. */
+	bool (*is_root)(void *ctx, uint64_t pa);
+	/* Whether the page at pa belongs to another CPU alone. NULL: not known. */
+	bool (*is_foreign)(void *ctx, uint64_t pa);
+};
+
+/* ---- findings ---------------------------------------------------------------------------- */
+
+enum kaiser_severity {
+	KAISER_INFO,
+	KAISER_UNKNOWN, /* could not be checked, wholly or in part */
+	KAISER_WARNING,
+	KAISER_ERROR,
+};
+
+struct kaiser_check;
+
+struct kaiser_finding {
+	const struct kaiser_check *check;
+	enum kaiser_severity severity;
+	uint64_t start, end; /* virtual addresses; both 0: of no particular place */
+	unsigned rights;     /* of that range, where it is mapped memory */
+	uint64_t value;      /* the pointer, the entry or the address found there; 0: none */
+	const char *text;    /* one clause, static; a # stands for number */
+	uint64_t number;
+	const char *name; /* of the allowed range or the table concerned, or NULL */
+};
+
+/* "<check>: <text>", and " (<name>)" if there is a name; no address in it. Returns the length;
+ * always terminated if n > 0. */
+size_t kaiser_finding_text(const struct kaiser_finding *f, char *buf, size_t n);
+
+struct kaiser_sink {
+	void *ctx;
+	void (*finding)(void *ctx, const struct kaiser_finding *f);
+};
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+struct kaiser_run;
+
+struct kaiser_check {
+	const char *name;
+	enum kaiser_severity severity; /* the worst it reports */
+	const char *sentence;          /* what it asserts */
+	void (*fn)(struct kaiser_run *run);
+	unsigned needs; /* enum kaiser_known: without all of these it reports KAISER_UNKNOWN */
+};
+
+const struct kaiser_check *kaiser_checks(size_t *n);
+
+/* Runs all checks, or the one named `only`. Returns the number of KAISER_ERROR findings;
+ * KAISER_E_ARG if there is no such check or m has no reader. any. */
+int kaiser_check_run(const struct kaiser_machine *m, const struct kaiser_sink *sink,
+		     const char *only);
+
+/* ---- the walk, for tools of their own ---------------------------------------------------- */
+
+enum kaiser_visit_kind {
+	KAISER_VISIT_TABLE, /* present, leads to a table */
+	KAISER_VISIT_LEAF,
+	KAISER_VISIT_NOT_PRESENT, /* but not zero */
+	KAISER_VISIT_RESERVED,    /* a reserved bit is set: the CPU would raise #PF */
+	KAISER_VISIT_BEYOND,      /* an address beyond the physical bits */
+	KAISER_VISIT_UNREADABLE,  /* leads to a table that cannot be read */
+	KAISER_VISIT_LOOP,        /* leads to a table it was reached through; not followed */
+	KAISER_VISIT_LIMIT,       /* too many tables; the walk ends */
+};
+
+struct kaiser_visit {
+	enum kaiser_visit_kind kind;
+	unsigned level;    /* of the entry: 0 is the lowest, 4K leaves */
+	uint64_t va, size; /* what the entry spans */
+	uint64_t entry;
+	uint64_t pa;     /* of the page, or of the table it leads to */
+	unsigned rights; /* granted by this entry and all above it */
+};
+
+/* Nonzero ends the walk. */
+typedef int (*kaiser_visit_fn)(void *arg, const struct kaiser_visit *v);
+
+enum kaiser_half { KAISER_USER_HALF = 1, KAISER_KERNEL_HALF = 2, KAISER_BOTH_HALVES = 3 };
+
+/* All entries but zero ones, in order of address. top_only: not below the top level. Returns what
+ * the callback did, or 0. */
+int kaiser_walk(const struct kaiser_machine *m, uint64_t root, enum kaiser_half half, bool top_only,
+		kaiser_visit_fn fn, void *arg);
+
+/* The walk to one address: true if it is mapped, and *v is its leaf; else *v is where it ended. */
+bool kaiser_translate(const struct kaiser_machine *m, uint64_t root, uint64_t va,
+		      struct kaiser_visit *v);
+
+/* 4 or 5, by CR4; 4 if that is not known. */
+unsigned kaiser_levels(const struct kaiser_machine *m);
+
+/* Pages of 4 KiB that the user root maps for the kernel's use: all in the kernel half, and those
+ * without the user bit in the user half. Measured by a walk. */
+struct kaiser_totals {
+	uint64_t pages, writable, executable, writable_executable, global;
+	bool complete; /* all of it could be walked */
+};
+void kaiser_totals(const struct kaiser_machine *m, struct kaiser_totals *t);
+
+/* ---- the library looks at itself ---------------------------------------------------------- */
+
+/* Runs the table on every CPU that has entered, with the roots its next exit to user mode loads.
+ * One line a finding and one a CPU, without addresses unless built with KAISER_DEBUG. Other CPUs
+ * may run and switch spaces meanwhile. Returns the number of errors, or KAISER_E_ARG. Where
+ * isolation is off by policy it says so in one line and returns 0. task, boot. */
+int kaiser_verify(struct kaiser *k, void (*line)(void *arg, const char *text), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pointers: what a side channel could learn from the supervisor memory that the user root maps.
+ *
+ * Every byte offset is looked at, since a leak need not be aligned. But eight bytes of machine code
+ * read at an odd offset often look like an address: every negative 32-bit displacement ends in ff
+ * ff. So where the kernel root is known, a value counts if that root maps it, or the byte before it
+ * (a stack's top). With addresses chosen at random no accident does. Where it is not known, data
+ * counts by its form alone, and code not.
+ */
+#include "verify_internal.h"
+
+#define SCAN_LIMIT 4096
+#define CHUNK      256
+#define CARRY      8 /* a value that began in the chunk before, and the byte before it */
+
+/* Nobody's address: error numbers and the like. */
+#define SMALL_NEGATIVE (UINT64_MAX - 0xffff)
+
+struct scan {
+	struct kaiser_run *r;
+	uint64_t pages_left;
+	uint64_t va; /* where the next byte would follow on */
+	bool exec;
+	unsigned carried;
+	uint8_t buf[CARRY + CHUNK];
+	unsigned reported, more;
+	bool cut;
+};
+
+static void leak(struct scan *s, enum kaiser_severity severity, uint64_t va, uint64_t value,
+		 const char *text)
+{
+	if (s->reported == REPORT_MAX) {
+		s->more += severity == KAISER_ERROR;
+		return;
+	}
+	s->reported++;
+	report(s->r, &(struct kaiser_finding){
+			     .check = s->r->check,
+			     .severity = severity,
+			     .start = va,
+			     .end = va + 8,
+			     .value = value,
+			     .text = text,
+		     });
+}
+
+static bool in_window(const struct kaiser_machine *m, uint64_t v)
+{
+	return known(m, KAISER_KNOWN_WINDOW) && v >= m->window_start && v <= m->window_end;
+}
+
+static bool kernel_maps(const struct kaiser_machine *m, uint64_t va, unsigned rights)
+{
+	struct kaiser_visit v;
+
+	return kernel_address(m, va) && kaiser_translate(m, root_of(m->kernel_root), va, &v) &&
+	       (v.rights & rights) == rights;
+}
+
+static void look_at_value(struct scan *s, uint64_t va, uint64_t v)
+{
+	const struct kaiser_machine *m = s->r->m;
+
+	if (!kernel_address(m, v) || v >= SMALL_NEGATIVE || in_window(m, v))
+		return;
+	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
+		if (kernel_maps(m, v, 0) || kernel_maps(m, v - 1, 0))
+			leak(s, KAISER_ERROR, va, v, "a kernel address outside the window");
+	} else if (!s->exec) {
+		leak(s, KAISER_ERROR, va, v, "what looks like a kernel address");
+	}
+}
+
+/* A root, or a CR3 value: the address, a small PCID with or without bit 11, caching bits, and what
+ * lies above the address (NOFLUSH, LAM). */
+static void look_at_root(struct scan *s, uint64_t va, uint64_t v)
+{
+	const struct kaiser_machine *m = s->r->m;
+	uint64_t pa = root_of(v) & ~m->enc_mask;
+
+	if (!pa || (v & 0x7e0) || (v & ~(PTE_ADDR | 0xfff | UINT64_C(7) << 61)))
+		return;
+	if (pa == root_of(m->cr3) ||
+	    (known(m, KAISER_KNOWN_KERNEL_ROOT) && pa == root_of(m->kernel_root)) ||
+	    (m->is_root && m->is_root(m->ctx, pa)))
+		leak(s, KAISER_ERROR, va, v, "the physical address of a top-level table");
+}
+
+/* CALL, JMP and Jcc with a 32-bit distance. `before`: the byte before the opcode. */
+static void look_at_branch(struct scan *s, uint64_t va, const uint8_t *b, uint8_t before)
+{
+	const struct kaiser_machine *m = s->r->m;
+	bool direct = (b[0] & 0xfe) == 0xe8 && before != 0x0f && before != 0x6a;
+	bool jcc = b[0] == 0x0f && (b[1] & 0xf0) == 0x80;
+	const uint8_t *p = jcc ? b + 2 : b + 1;
+	uint32_t rel = p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+	uint64_t target = va + (jcc ? 6 : 5) + (uint64_t)(int64_t)(int32_t)rel;
+
+	if ((!direct && !jcc) || rel == 0xcccccccc || in_window(m, target))
+		return;
+	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
+		if (kernel_maps(m, target, KAISER_MAY_EXEC))
+			leak(s, KAISER_ERROR, va, target,
+			     "a branch to kernel code out of the window");
+	} else if (known(m, KAISER_KNOWN_WINDOW)) {
+		leak(s, KAISER_WARNING, va, target, "what looks like a branch out of the window");
+	}
+}
+
+/* buf holds `bytes` bytes from va on. The first was looked at already if it was carried. */
+static void look_at_bytes(struct scan *s, uint64_t va, unsigned bytes)
+{
+	for (unsigned i = s->carried ? 1 : 0; i + 8 <= bytes; i++) {
+		uint64_t v = 0;
+		for (unsigned j = 0; j < 8; j++)
+			v |= (uint64_t)s->buf[i + j] << (8 * j);
+		look_at_value(s, va + i, v);
+		look_at_root(s, va + i, v);
+		if (s->exec)
+			look_at_branch(s, va + i, &s->buf[i], i ? s->buf[i - 1] : 0);
+	}
+}
+
+static void scan_chunk(struct scan *s, uint64_t va, uint64_t pa)
+{
+	const struct kaiser_machine *m = s->r->m;
+
+	if (va != s->va)
+		s->carried = 0;
+	if (m->read(m->ctx, pa, s->buf + s->carried, CHUNK)) {
+		s->carried = 0;
+		s->cut = true;
+		return;
+	}
+	look_at_bytes(s, va - s->carried, s->carried + CHUNK);
+	for (unsigned i = 0; i < CARRY; i++)
+		s->buf[i] = s->buf[s->carried + CHUNK - CARRY + i];
+	s->carried = CARRY;
+	s->va = va + CHUNK;
+}
+
+static int scan_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct scan *s = arg;
+
+	if (!is_visible(s->r->m, v))
+		return 0;
+	s->exec = v->rights & KAISER_MAY_EXEC;
+	for (uint64_t o = 0; o < v->size; o += CHUNK) {
+		if ((o & (PAGE - 1)) == 0) {
+			if (s->pages_left == 0) {
+				s->cut = true;
+				return 1;
+			}
+			s->pages_left--;
+		}
+		scan_chunk(s, v->va + o, v->pa + o);
+	}
+	return 0;
+}
+
+/* ---- addresses that descriptors keep in pieces ---- */
+
+static void look_at_split(struct scan *s, uint64_t va, uint64_t v, const char *text)
+{
+	const struct kaiser_machine *m = s->r->m;
+
+	if (!kernel_address(m, v) || in_window(m, v))
+		return;
+	if (known(m, KAISER_KNOWN_WINDOW))
+		leak(s, KAISER_ERROR, va, v, text);
+	else if (known(m, KAISER_KNOWN_KERNEL_ROOT) && kernel_maps(m, v, 0))
+		leak(s, KAISER_WARNING, va, v, text);
+}
+
+static void split_idt(struct scan *s)
+{
+	const struct kaiser_machine *m = s->r->m;
+
+	for (uint32_t i = 0; i < 4096 && i + 15 <= m->idt_limit; i += 16) {
+		uint64_t g[2];
+		if (read_virtual(m, root_of(m->cr3), m->idt_base + i, g, 16))
+			look_at_split(s, m->idt_base + i,
+				      (g[0] & 0xffff) | (g[0] >> 32 & 0xffff0000) | g[1] << 32,
+				      "a gate's target outside the window");
+	}
+}
+
+static void split_gdt(struct scan *s)
+{
+	const struct kaiser_machine *m = s->r->m;
+
+	for (uint32_t i = 0; i < 65536 && i + 7 <= m->gdt_limit; i += 8) {
+		uint64_t d[2] = {0, 0};
+		uint64_t at = m->gdt_base + i;
+		bool system;
+		if (!read_virtual(m, root_of(m->cr3), at, d, 8))
+			continue;
+		system = d[0] >> 47 & 1 && !(d[0] >> 44 & 1);
+		if (!system || i + 15 > m->gdt_limit ||
+		    !read_virtual(m, root_of(m->cr3), at, d, 16))
+			continue;
+		look_at_split(s, at,
+			      (d[0] >> 16 & 0xffffff) | (d[0] >> 32 & 0xff000000) | d[1] << 32,
+			      "a descriptor's base outside the window");
+		i += 8;
+	}
+}
+
+void check_pointers(struct kaiser_run *r)
+{
+	const struct kaiser_machine *m = r->m;
+	struct scan s;
+
+	s.r = r;
+	s.pages_left = m->scan_limit ? m->scan_limit : SCAN_LIMIT;
+	s.va = s.carried = s.reported = s.more = 0;
+	s.exec = s.cut = false;
+	kaiser_walk(m, root_of(m->cr3), KAISER_BOTH_HALVES, false, scan_visit, &s);
+	if (known(m, KAISER_KNOWN_IDT))
+		split_idt(&s);
+	if (known(m, KAISER_KNOWN_GDT))
+		split_gdt(&s);
+	if (s.more)
+		report_text(r, KAISER_ERROR, "# more like these", s.more);
+	if (s.cut)
+		report_text(r, KAISER_UNKNOWN, "not all visible memory was searched", 0);
+}

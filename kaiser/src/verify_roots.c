@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of what the user root maps against what it may, and of one root against the other. */
+#include "verify_internal.h"
+
+/* More supervisor memory than any kernel needs to be entered: it is not kept out at all. */
+#define NOT_OUT_PAGES (UINT64_C(64) << 20 >> 12)
+
+void check_isolated(struct kaiser_run *r)
+{
+	const struct kaiser_machine *m = r->m;
+	struct kaiser_totals t;
+
+	if (m->switch_bit && !(m->cr3 & m->switch_bit))
+		report_text(r, KAISER_ERROR, "user mode runs with the switch bit clear", 0);
+	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
+		if (root_of(m->cr3) == root_of(m->kernel_root))
+			report_text(r, KAISER_ERROR, "user mode runs on the kernel's root", 0);
+		if (m->switch_bit & m->kernel_root)
+			report_text(r, KAISER_ERROR, "the kernel's root has the switch bit set", 0);
+	}
+	kaiser_totals(m, &t);
+	if (t.pages >= NOT_OUT_PAGES)
+		report_text(r, KAISER_ERROR, "# supervisor pages: the kernel is not kept out",
+			    t.pages);
+}
+
+/* ---- four_pages ---- */
+
+/* The allowed range that va is in, or NULL and the start of the next one in *next. */
+static const struct kaiser_allowed *allowed_at(const struct kaiser_machine *m, uint64_t va,
+					       uint64_t *next)
+{
+	size_t n = known(m, KAISER_KNOWN_ALLOWED) ? m->allowed_count : 0;
+
+	*next = UINT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		const struct kaiser_allowed *a = &m->allowed[i];
+		if (va >= a->start && va < a->end)
+			return a;
+		if (a->start > va && a->start < *next)
+			*next = a->start;
+	}
+	return NULL;
+}
+
+struct judge {
+	struct kaiser_run *r;
+	struct merge excess, rights;
+};
+
+static int four_pages_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct judge *j = arg;
+	const struct kaiser_machine *m = j->r->m;
+	uint64_t at = v->va, last = v->va + (v->size - 1);
+
+	if (v->kind == KAISER_VISIT_TABLE && !kernel_address(m, v->va) && !m->user_half_stable &&
+	    !(v->rights & KAISER_MAY_USER))
+		merge_add(&j->excess, at, last + 1, v->rights, v->size / PAGE, NULL);
+	if (!is_visible(m, v))
+		return 0;
+	for (;;) {
+		uint64_t next, piece; /* piece: last byte */
+		const struct kaiser_allowed *a = allowed_at(m, at, &next);
+		unsigned more = a ? v->rights & ~a->rights : 0;
+		if (a)
+			piece = a->end - 1 < last ? a->end - 1 : last;
+		else
+			piece = next - 1 < last ? next - 1 : last;
+		if (!nx_usable(m))
+			more &= ~(unsigned)KAISER_MAY_EXEC;
+		more &= KAISER_MAY_WRITE | KAISER_MAY_EXEC;
+		if (!a)
+			merge_add(&j->excess, at, piece + 1, v->rights, (piece - at + 1) / PAGE,
+				  NULL);
+		else if (more)
+			merge_add(&j->rights, at, piece + 1, v->rights, (piece - at + 1) / PAGE,
+				  a->name);
+		if (piece >= last)
+			return 0;
+		at = piece + 1;
+	}
+}
+
+void check_four_pages(struct kaiser_run *r)
+{
+	const struct kaiser_machine *m = r->m;
+	bool list = known(m, KAISER_KNOWN_ALLOWED);
+	struct judge j = {
+		.r = r,
+		.excess = {.r = r,
+			   .severity = list ? KAISER_ERROR : KAISER_WARNING,
+			   .text = list ? "# supervisor pages that are not allowed"
+					: "# supervisor pages, and no list says if they may be"},
+		.rights = {.r = r,
+			   .severity = KAISER_ERROR,
+			   .text = "# pages with more rights than allowed"},
+	};
+
+	kaiser_walk(m, root_of(m->cr3), KAISER_BOTH_HALVES, false, four_pages_visit, &j);
+	merge_end(&j.excess);
+	merge_end(&j.rights);
+	for (size_t i = 0; list && i < m->allowed_count; i++) {
+		const struct kaiser_allowed *a = &m->allowed[i];
+		struct merge g = {
+			.r = r, .severity = KAISER_ERROR, .text = "# pages are not mapped"};
+		struct kaiser_visit v;
+		if (a->optional)
+			continue;
+		for (uint64_t va = a->start; va != a->end; va += PAGE)
+			if (!kaiser_translate(m, root_of(m->cr3), va, &v))
+				merge_add(&g, va, va + PAGE, 0, 1, a->name);
+		merge_end(&g);
+	}
+}
+
+/* ---- same_frame ---- */
+
+struct frames {
+	struct kaiser_run *r;
+	struct merge absent, other, rights, same;
+};
+
+static int same_frame_visit(void *arg, const struct kaiser_visit *v)
+{
+	const unsigned wx = KAISER_MAY_WRITE | KAISER_MAY_EXEC | KAISER_MAY_USER;
+	struct frames *f = arg;
+	const struct kaiser_machine *m = f->r->m;
+
+	if (!is_visible(m, v))
+		return 0;
+	for (uint64_t o = 0, some; o < v->size; o += some) {
+		uint64_t va = v->va + o, next;
+		const struct kaiser_allowed *a = allowed_at(m, va, &next);
+		struct kaiser_visit k;
+		bool mapped = kaiser_translate(m, root_of(m->kernel_root), va, &k);
+		uint64_t in = va & (k.size - 1);
+		some = k.size - in < v->size - o ? k.size - in : v->size - o;
+		if (a && some > a->end - va)
+			some = a->end - va;
+		else if (!a && some > next - va)
+			some = next - va;
+		struct merge *g = NULL;
+		if (!mapped)
+			g = &f->absent;
+		else if ((k.pa + in == v->pa + o) == (a && a->two_views))
+			g = a && a->two_views ? &f->same : &f->other;
+		else if ((k.rights ^ v->rights) & wx)
+			g = &f->rights;
+		if (g)
+			merge_add(g, va, va + some, v->rights, (some + PAGE - 1) / PAGE,
+				  a ? a->name : NULL);
+	}
+	return 0;
+}
+
+void check_same_frame(struct kaiser_run *r)
+{
+	struct frames f = {
+		.r = r,
+		.absent = {.text = "# pages that the kernel root does not map"},
+		.other = {.text = "# pages that are another frame in the kernel root"},
+		.rights = {.text = "# pages with other rights in the kernel root"},
+		.same = {.text = "# pages that must differ between the roots are one frame"},
+	};
+	struct merge *all[] = {&f.absent, &f.other, &f.rights, &f.same};
+
+	for (unsigned i = 0; i < 4; i++) {
+		all[i]->r = r;
+		all[i]->severity = KAISER_ERROR;
+	}
+	kaiser_walk(r->m, root_of(r->m->cr3), KAISER_BOTH_HALVES, false, same_frame_visit, &f);
+	for (unsigned i = 0; i < 4; i++)
+		merge_end(all[i]);
+}
+
+/* ---- the user half's top level ---- */
+
+static int poison_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct merge *g = arg;
+
+	if ((v->entry & (PTE_P | PTE_U)) == (PTE_P | PTE_U) && !(v->entry & PTE_NX))
+		merge_add(g, v->va, v->va + v->size, v->rights, 1, NULL);
+	return 0;
+}
+
+void check_nx_poison(struct kaiser_run *r)
+{
+	struct merge g = {.r = r,
+			  .severity = KAISER_ERROR,
+			  .text = "# entries let user memory be executed on the kernel root"};
+
+	if (!known(r->m, KAISER_KNOWN_EFER)) {
+		report_text(r, KAISER_UNKNOWN, "not checked: EFER is not known", 0);
+		return;
+	}
+	if (!nx_usable(r->m)) {
+		report_text(r, KAISER_INFO, "NX is off, so a missed switch of roots goes unnoticed",
+			    0);
+		return;
+	}
+	kaiser_walk(r->m, root_of(r->m->kernel_root), KAISER_USER_HALF, true, poison_visit, &g);
+	merge_end(&g);
+}
+
+static const char *disagree(uint64_t kernel, uint64_t user)
+{
+	const uint64_t apart = PTE_NX | PTE_A;
+
+	if (!(user & PTE_P))
+		return (kernel & (PTE_P | PTE_U)) == (PTE_P | PTE_U)
+			       ? "a user entry that the user root lacks"
+			       : NULL;
+	if (!(kernel & PTE_P))
+		return "a user entry that the kernel root lacks";
+	if (!(kernel & PTE_U))
+		return "a supervisor entry that the user root has as well";
+	return (kernel | apart) == (user | apart) ? NULL : "an entry differs between the roots";
+}
+
+void check_sync(struct kaiser_run *r)
+{
+	const struct kaiser_machine *m = r->m;
+	uint64_t span = UINT64_C(1) << (12 + 9 * (kaiser_levels(m) - 1));
+	unsigned reported = 0;
+
+	for (unsigned i = 0; i < 256 && reported < REPORT_MAX; i++) {
+		uint64_t k, u;
+		const char *text;
+		if (m->read(m->ctx, root_of(m->kernel_root) + i * 8, &k, 8) ||
+		    m->read(m->ctx, root_of(m->cr3) + i * 8, &u, 8)) {
+			report_text(r, KAISER_ERROR, "a root cannot be read", 0);
+			return;
+		}
+		text = disagree(k, u);
+		if (!text)
+			continue;
+		reported++;
+		report_at(r, i * span, (i + 1) * span, 0, text);
+	}
+}

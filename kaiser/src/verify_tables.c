@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks that look at the user root alone, entry by entry. */
+#include "verify_internal.h"
+
+static void walk_user_root(struct kaiser_run *r, kaiser_visit_fn fn, void *arg)
+{
+	kaiser_walk(r->m, root_of(r->m->cr3), KAISER_BOTH_HALVES, false, fn, arg);
+}
+
+/* ---- tables ---- */
+
+struct odd {
+	struct kaiser_run *r;
+	unsigned reported, more;
+};
+
+static int odd_visit(void *arg, const struct kaiser_visit *v)
+{
+	static const char *const text[] = {
+		[KAISER_VISIT_RESERVED] = "an entry with a reserved bit set",
+		[KAISER_VISIT_BEYOND] = "an entry with an address beyond the physical bits",
+		[KAISER_VISIT_UNREADABLE] = "a table that cannot be read",
+		[KAISER_VISIT_LIMIT] = "too many tables: the walk was cut short",
+	};
+	struct odd *o = arg;
+
+	if (v->kind >= sizeof(text) / sizeof(text[0]) || !text[v->kind])
+		return 0;
+	if (o->reported < REPORT_MAX) {
+		o->reported++;
+		report(o->r, &(struct kaiser_finding){
+				     .check = o->r->check,
+				     .severity = KAISER_ERROR,
+				     .start = v->va,
+				     .end = v->va + v->size,
+				     .value = v->entry,
+				     .text = text[v->kind],
+			     });
+	} else {
+		o->more++;
+	}
+	return 0;
+}
+
+void check_tables(struct kaiser_run *r)
+{
+	struct odd o = {.r = r};
+
+	walk_user_root(r, odd_visit, &o);
+	if (o.more)
+		report_text(r, KAISER_ERROR, "# more like these", o.more);
+}
+
+/* ---- leaves with rights they should not have ---- */
+
+static int wx_visit(void *arg, const struct kaiser_visit *v)
+{
+	const unsigned wx = KAISER_MAY_WRITE | KAISER_MAY_EXEC;
+	struct merge *g = arg;
+
+	if (is_visible(g->r->m, v) && (v->rights & wx) == wx)
+		merge_add(g, v->va, v->va + v->size, v->rights, v->size / PAGE, NULL);
+	return 0;
+}
+
+void check_wx(struct kaiser_run *r)
+{
+	struct merge g = {
+		.r = r, .severity = KAISER_ERROR, .text = "# pages both writable and executable"};
+
+	if (!nx_usable(r->m)) {
+		g.severity = KAISER_INFO;
+		g.text = "NX is off, so # writable pages can be executed";
+	}
+	walk_user_root(r, wx_visit, &g);
+	merge_end(&g);
+}
+
+static int user_bit_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct merge *g = arg;
+	bool effective = v->rights & KAISER_MAY_USER;
+
+	if (!kernel_address(g->r->m, v->va) || !(v->entry & PTE_U))
+		return 0;
+	if (v->kind == KAISER_VISIT_LEAF && effective)
+		g->text = "user mode may access # pages of the kernel half";
+	else if (v->kind == KAISER_VISIT_LEAF || v->kind == KAISER_VISIT_TABLE)
+		g->text = "the user bit is set in an entry of the kernel half, of # pages";
+	else
+		return 0;
+	report(g->r, &(struct kaiser_finding){
+			     .check = g->r->check,
+			     .severity = KAISER_ERROR,
+			     .start = v->va,
+			     .end = v->va + v->size,
+			     .rights = v->rights,
+			     .text = g->text,
+			     .number = v->size / PAGE,
+		     });
+	/* What lies below says no more, and may be much. */
+	return ++g->number == REPORT_MAX;
+}
+
+void check_user_bit(struct kaiser_run *r)
+{
+	struct merge g = {.r = r};
+
+	kaiser_walk(r->m, root_of(r->m->cr3), KAISER_KERNEL_HALF, false, user_bit_visit, &g);
+}
+
+static int global_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct merge *g = arg;
+
+	if (v->kind == KAISER_VISIT_LEAF && (v->rights & KAISER_IS_GLOBAL))
+		merge_add(g, v->va, v->va + v->size, v->rights, v->size / PAGE, NULL);
+	return 0;
+}
+
+void check_global(struct kaiser_run *r)
+{
+	struct merge g = {.r = r,
+			  .severity = KAISER_ERROR,
+			  .text = "# global pages: a switch of roots leaves them in the TLB"};
+
+	walk_user_root(r, global_visit, &g);
+	merge_end(&g);
+}
+
+/* ---- frames that should not be there ---- */
+
+static int foreign_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct merge *g = arg;
+	const struct kaiser_machine *m = g->r->m;
+
+	if (!is_visible(m, v))
+		return 0;
+	/* Beyond a few thousand pages other checks have said all there is to say. */
+	for (uint64_t o = 0; o < v->size && o < 4096 * PAGE; o += PAGE)
+		if (m->is_foreign(m->ctx, v->pa + o))
+			merge_add(g, v->va + o, v->va + o + PAGE, v->rights, 1, NULL);
+	return 0;
+}
+
+void check_foreign(struct kaiser_run *r)
+{
+	struct merge g = {
+		.r = r, .severity = KAISER_ERROR, .text = "# pages that belong to another CPU"};
+
+	if (!r->m->is_foreign) {
+		report_text(r, KAISER_UNKNOWN, "other CPUs' pages are not known", 0);
+		return;
+	}
+	walk_user_root(r, foreign_visit, &g);
+	merge_end(&g);
+}
+
+static int not_present_visit(void *arg, const struct kaiser_visit *v)
+{
+	if (v->kind == KAISER_VISIT_NOT_PRESENT)
+		++*(uint64_t *)arg;
+	return 0;
+}
+
+void check_not_present(struct kaiser_run *r)
+{
+	uint64_t n = 0;
+
+	walk_user_root(r, not_present_visit, &n);
+	if (n)
+		report_text(r, KAISER_INFO, "# entries that are not present and not zero", n);
+}
+
+/* ---- tables that lead to themselves, or are mapped ---- */
+
+static bool is_root(const struct kaiser_machine *m, uint64_t pa)
+{
+	return pa == root_of(m->cr3) ||
+	       (known(m, KAISER_KNOWN_KERNEL_ROOT) && pa == root_of(m->kernel_root)) ||
+	       (m->is_root && m->is_root(m->ctx, pa));
+}
+
+struct table_search {
+	uint64_t start, end; /* frames of the leaf in question */
+	bool found;
+};
+
+static int table_search_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct table_search *s = arg;
+
+	s->found |= v->kind == KAISER_VISIT_TABLE && v->pa >= s->start && v->pa < s->end;
+	return s->found;
+}
+
+struct self_map {
+	struct kaiser_run *r;
+	unsigned reported, searched;
+};
+
+static int self_map_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct self_map *s = arg;
+	const struct kaiser_machine *m = s->r->m;
+	struct table_search t = {.start = v->pa, .end = v->pa + v->size};
+	const char *text = NULL;
+
+	if (v->kind == KAISER_VISIT_LOOP) {
+		text = "a table leads to itself";
+	} else if (v->kind == KAISER_VISIT_TABLE && is_root(m, v->pa)) {
+		text = "an entry leads to a top-level table";
+	} else if (is_visible(m, v)) {
+		for (uint64_t o = 0; !text && o < v->size && o < 4096 * PAGE; o += PAGE)
+			if (is_root(m, v->pa + o))
+				text = "a top-level table is mapped";
+		if (!text && s->searched < 64) {
+			s->searched++;
+			kaiser_walk(m, root_of(m->cr3), KAISER_KERNEL_HALF, false,
+				    table_search_visit, &t);
+			if (t.found)
+				text = "a page table is mapped";
+		}
+	}
+	if (!text)
+		return 0;
+	report_at(s->r, v->va, v->va + v->size, v->rights, text);
+	return ++s->reported == REPORT_MAX;
+}
+
+void check_self_map(struct kaiser_run *r)
+{
+	struct self_map s = {.r = r};
+
+	walk_user_root(r, self_map_visit, &s);
+}
+
+/* ---- totals ---- */
+
+struct count {
+	const struct kaiser_machine *m;
+	struct kaiser_totals *t;
+};
+
+static int count_visit(void *arg, const struct kaiser_visit *v)
+{
+	const struct count *c = arg;
+	uint64_t n = v->size / PAGE;
+	bool w = v->rights & KAISER_MAY_WRITE, x = v->rights & KAISER_MAY_EXEC;
+
+	if (v->kind == KAISER_VISIT_UNREADABLE || v->kind == KAISER_VISIT_LIMIT)
+		c->t->complete = false;
+	if (!is_visible(c->m, v))
+		return 0;
+	c->t->pages += n;
+	c->t->writable += w ? n : 0;
+	c->t->executable += x ? n : 0;
+	c->t->writable_executable += w && x ? n : 0;
+	c->t->global += v->rights & KAISER_IS_GLOBAL ? n : 0;
+	return 0;
+}
+
+void kaiser_totals(const struct kaiser_machine *m, struct kaiser_totals *t)
+{
+	struct count c = {m, t};
+
+	t->pages = t->writable = t->executable = t->writable_executable = t->global = 0;
+	t->complete = true;
+	kaiser_walk(m, root_of(m->cr3), KAISER_BOTH_HALVES, false, count_visit, &c);
+}
+
+void check_readable(struct kaiser_run *r)
+{
+	struct kaiser_totals t;
+
+	kaiser_totals(r->m, &t);
+	report_text(r, KAISER_INFO, "# supervisor pages under the user root", t.pages);
+	report_text(r, KAISER_INFO, "# of them writable", t.writable);
+	report_text(r, KAISER_INFO, "# of them writable and executable", t.writable_executable);
+	if (!t.complete)
+		report_text(r, KAISER_UNKNOWN, "not everything could be walked", 0);
+}

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Each seeded mistake of tests/seeds must be caught, at once and by name. SEED=REGEX picks some.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BUILD:-build}
+seeds=$build/seeds
+n=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+result() { # ok|not ok, text
+	n=$((n + 1))
+	echo "$1 $n - $2"
+}
+
+# A copy of the tree with the objects of the debug build, so that only what a patch touches is built.
+copy() { # directory
+	rm -rf "$1" && mkdir -p "$1" && cp -a Makefile mk kaiser kernel "$1"/ &&
+		cp -a "$build/debug" "$1/build"
+}
+
+boot() { # kernel
+	scripts/qemu.sh -q -M microvm -k "$1" -i "$tmp/initrd" -s 2 -m 64M -t 30 -a pti=on \
+		-l "$tmp/log" 2>"$tmp/err"
+}
+
+printf 'int main(void) { return 0; }\n' >"$tmp/init.c"
+${HOSTCC:-gcc} -static -O1 -o "$tmp/init" "$tmp/init.c" &&
+	scripts/initramfs.sh -o "$tmp/initrd" -i "$tmp/init" || exit 1
+
+boot "$build/debug/kaiser.elf"
+if grep -q 'init exited with status 0' "$tmp/log"; then
+	result ok "no mistake: init runs to its end"
+else
+	result "not ok" "no mistake: init runs to its end"
+	tail -n 20 "$tmp/log" | sed 's/^/# | /'
+fi
+for patch in tests/seeds/*.patch; do
+	name=$(basename "$patch" .patch)
+	[[ $name =~ ${SEED:-.} ]] || continue
+	expect=$(sed -n 's/^Expect: //p' "$patch")
+	why=$(sed -n 's/^Mistake: //p' "$patch")
+	tree=$seeds/$name
+	if ! copy "$tree" || ! patch -s -p1 -d "$tree" <"$patch" >"$tmp/err" 2>&1 ||
+		! make -s -C "$tree" DEBUG=1 BUILD=build kernel >"$tmp/err" 2>&1; then
+		result "not ok" "$name: cannot be built"
+		tail -n 20 "$tmp/err" | sed 's/^/# | /'
+		continue
+	fi
+	boot "$tree/build/kaiser.elf"
+	if grep -qE "$expect" "$tmp/log" && grep -q '^panic: ' "$tmp/log"; then
+		result ok "$name: $why"
+	else
+		result "not ok" "$name: $why"
+		echo "# wanted a panic and a line like: $expect"
+		tail -n 20 "$tmp/log" | sed 's/^/# | /'
+	fi
+	rm -rf "$tree"
+done
+echo "1..$n"
