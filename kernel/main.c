@@ -87,6 +87,10 @@ noreturn void kernel_main(const struct boot_info *bi)
 	boot = *bi;
 	serial_init();
 	cmdline_init(boot.cmdline);
+	if (cmdline_has("kaslr_show"))
+		printk("kaslr: image %lx window %lx direct_map %lx\n",
+		       (unsigned long)boot.image_base, (unsigned long)boot.window_base,
+		       (unsigned long)boot.direct_map_base);
 	trap_init();
 	cpu_features_init();
 	page_init(&boot);

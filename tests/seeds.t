@@ -17,7 +17,8 @@ result() { # ok|not ok, text
 # A copy of the tree with the objects of the debug build, so that only what a patch touches is built.
 copy() { # directory
 	rm -rf "$1" && mkdir -p "$1" && cp -a Makefile mk kaiser kernel "$1"/ &&
-		cp -a "$build/debug" "$1/build"
+		cp -a "$build/debug" "$1/build" &&
+		find "$1/build" -name '*.d' -exec sed -i "s|$build/debug/|build/|g" {} +
 }
 
 boot() { # kernel

@@ -100,6 +100,7 @@ int kaiser_ist_event(struct pt_regs *regs, unsigned vector);
 void kaiser_nmi_event(struct pt_regs *regs);
 void kaiser_wipe_ist(void);
 void kaiser_missed_switch_event(void);
+void kaiser_unexpected_event(unsigned vector, uint64_t ip);
 
 /* trace.c: nothing in a build without KAISER_DEBUG. */
 #define KAISER_TRACE_SYSCALL 0x100

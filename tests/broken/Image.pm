@@ -5,7 +5,7 @@ use strict;
 use warnings;
 use Compress::Zlib ();
 use Exporter 'import';
-our @EXPORT = qw(entry archive gzip elf program phdr);
+our @EXPORT = qw(entry archive gzip elf program good phdr);
 
 sub padded { my $s = shift; return $s . "\0" x (-length($s) & 3) }
 
@@ -52,6 +52,12 @@ sub program {
 	my $code = join '', map { "\xb8" . pack('L', $_->[0]) . "\xbf" . pack('L', $_->[1]) .
 		"\x0f\x05" } @_;
 	return elf(undef, code => $code . "\x0f\x0b");
+}
+
+# Powers off: what shows that all went well.
+sub good {
+	return elf(undef, code => "\xbf" . pack('L', 0xfee1dead) . "\xbe" . pack('L', 672274793) .
+		"\xba" . pack('L', 0x4321fedc) . "\xb8" . pack('L', 169) . "\x0f\x05\x0f\x0b");
 }
 
 1;
