@@ -2,7 +2,7 @@
 OUTSIDE_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 		  -fno-omit-frame-pointer $(WARN) -Ikaiser/include
 GUEST_CFLAGS   := -std=gnu11 -O1 -static-pie -nostdlib -fPIE -ffreestanding -fno-stack-protector \
-		  -fcf-protection=none -mno-red-zone -mgeneral-regs-only -Wall -Wextra -Werror
+		  -fcf-protection=none -mno-red-zone -Wall -Wextra -Werror
 OUTSIDE_LIB    := $(addprefix tests/outside/,vm.c walk.c) tools/lib/qmp.c
 VERIFY_SRC     := $(filter-out %_self.c,$(wildcard kaiser/src/verify*.c))
 
@@ -10,7 +10,7 @@ OUTSIDE_INITRDS := $(addprefix $(BUILD)/tests/,busy.cpio.gz residue.cpio.gz off.
 
 outside: $(BUILD)/tests/visible $(BUILD)/tests/residue $(OUTSIDE_INITRDS) ## Build tests/outside
 
-$(BUILD)/tests/visible: $(addprefix tests/outside/,visible.c look.c second.c) $(VERIFY_SRC)
+$(BUILD)/tests/visible: $(addprefix tests/outside/,visible.c look.c scan.c second.c) $(VERIFY_SRC)
 $(BUILD)/tests/residue: tests/outside/residue.c
 $(BUILD)/tests/visible $(BUILD)/tests/residue: $(OUTSIDE_LIB) \
   $(wildcard tests/outside/*.h tools/lib/*.h kaiser/include/kaiser/*.h kaiser/src/verify*.h)
@@ -32,3 +32,4 @@ $(BUILD)/tests/residue.cpio.gz: $(addprefix $(BUILD)/tests/guest/,residue patter
 test-build: outside
 
 .PHONY: outside
+.SECONDARY: $(addprefix $(BUILD)/tests/guest/,busy off residue pattern other)

@@ -107,9 +107,16 @@ void check_four_pages(struct kaiser_run *r)
 		struct kaiser_visit v;
 		if (a->optional)
 			continue;
-		for (uint64_t va = a->start; va != a->end; va += PAGE)
-			if (!kaiser_translate(m, root_of(m->cr3), va, &v))
-				merge_add(&g, va, va + PAGE, 0, 1, a->name);
+		for (uint64_t va = a->start, last; va < a->end; va = last + 1) {
+			bool mapped = kaiser_translate(m, root_of(m->cr3), va, &v);
+			last = va | (v.size - 1);
+			if (last >= a->end - 1)
+				last = a->end - 1;
+			if (!mapped)
+				merge_add(&g, va, last + 1, 0, (last - va + PAGE) / PAGE, a->name);
+			if (last == UINT64_MAX)
+				break;
+		}
 		merge_end(&g);
 	}
 }

@@ -128,17 +128,18 @@ static _Noreturn void run_qemu(const struct vm *vm, const struct vm_config *c, c
 	snprintf(machine, sizeof(machine), "%s,memory-backend=ram", c->machine);
 	snprintf(smp, sizeof(smp), "%u", c->cpus);
 	snprintf(mem, sizeof(mem), "%uM", c->megabytes);
-	snprintf(ram, sizeof(ram), "memory-backend-file,id=ram,share=on,size=%uM,mem-path=/dev/fd/%d",
-		 c->megabytes, ram_fd);
+	snprintf(ram, sizeof(ram),
+		 "memory-backend-file,id=ram,share=on,size=%uM,mem-path=/dev/fd/%d", c->megabytes,
+		 ram_fd);
 	snprintf(serial, sizeof(serial), "file:%s/serial", vm->dir);
 	snprintf(qmp, sizeof(qmp), "unix:%s/qmp,server=on,wait=off", vm->dir);
 	snprintf(append, sizeof(append), "console=ttyS0 %s", c->append);
 	const char *const fixed[] = {
-		qemu,	   "-M",       machine,	  "-object",  ram,	 "-m",	    mem,
-		"-smp",	   smp,	       "-cpu",	  c->cpu,     "-serial", serial,    "-qmp",
-		qmp,	   "-display", "none",	  "-monitor", "none",	 "-nic",    "none",
-		"-no-reboot", "-kernel", c->kernel, "-initrd", c->initrd, "-append", append,
-		"-accel",
+		qemu,      "-M",      machine,   "-object",    ram,       "-m",
+		mem,       "-smp",    smp,       "-cpu",       c->cpu,    "-serial",
+		serial,    "-qmp",    qmp,       "-display",   "none",    "-monitor",
+		"none",    "-nic",    "none",    "-no-reboot", "-kernel", c->kernel,
+		"-initrd", c->initrd, "-append", append,       "-accel",
 	};
 	for (; n < (int)(sizeof(fixed) / sizeof(fixed[0])); n++)
 		argv[n] = fixed[n];
@@ -284,9 +285,9 @@ static struct vm_segment segment(const char *text, const char *key, bool selecto
 
 static void parse(struct vm_cpu *c, const char *t)
 {
-	static const char *const names[16] = {"RAX=", "RCX=", "RDX=", "RBX=", "RSP=", "RBP=",
-					      "RSI=", "RDI=", "R8 =", "R9 =", "R10=", "R11=",
-					      "R12=", "R13=", "R14=", "R15="};
+	static const char *const names[16] = {
+		"RAX=", "RCX=", "RDX=", "RBX=", "RSP=", "RBP=", "RSI=", "RDI=",
+		"R8 =", "R9 =", "R10=", "R11=", "R12=", "R13=", "R14=", "R15="};
 
 	for (unsigned i = 0; i < 16; i++)
 		c->reg[i] = number(t, names[i]);

@@ -3,12 +3,12 @@
 
 #include "walk.h"
 
-#define P   (UINT64_C(1) << 0)
-#define RW  (UINT64_C(1) << 1)
-#define US  (UINT64_C(1) << 2)
-#define PS  (UINT64_C(1) << 7)
-#define G   (UINT64_C(1) << 8)
-#define NX  (UINT64_C(1) << 63)
+#define P       (UINT64_C(1) << 0)
+#define RW      (UINT64_C(1) << 1)
+#define US      (UINT64_C(1) << 2)
+#define PS      (UINT64_C(1) << 7)
+#define G       (UINT64_C(1) << 8)
+#define NX      (UINT64_C(1) << 63)
 #define ADDRESS UINT64_C(0x000ffffffffff000)
 
 #define CR4_LA57 (UINT64_C(1) << 12)

@@ -20,7 +20,8 @@ struct check {
 struct options {
 	const char *gdb, *qmp, *serial, *forbid, *monitor;
 	uint64_t start, stop, from, to, entry;
-	bool path, list, use_qmp, verbose;
+	bool path, list, nested, use_qmp, verbose;
+	unsigned first; /* the step at which the outer of two nested events comes */
 	unsigned max, rounds;
 	int timeout;
 	struct check checks[MAX_CHECKS];

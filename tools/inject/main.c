@@ -16,6 +16,7 @@ static void usage(FILE *to)
 	      "       inject --gdb SOCKET --list FILE [options]                at each address\n"
 	      "Start QEMU with -gdb unix:SOCKET,server=on,wait=off.\n"
 	      "  --range FROM-TO    along a path, only there\n"
+	      "  --first N          along a path, an event at step N as well, every time\n"
 	      "  --qmp SOCKET       inject by QMP's inject-nmi instead of the gdb stub's monitor\n"
 	      "  --event COMMAND    instead of \"nmi\" (or of \"inject-nmi\")\n"
 	      "  --entry ADDR       the NMI gate: count the events taken exactly where they were "
@@ -89,12 +90,12 @@ static bool read_list(struct options *o, const char *path)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"gdb", 1, 0, 'g'},     {"qmp", 1, 0, 'q'},    {"start", 1, 0, 's'},
-		{"stop", 1, 0, 'e'},    {"range", 1, 0, 'r'},  {"list", 1, 0, 'l'},
-		{"event", 1, 0, 'E'},   {"entry", 1, 0, 'n'},  {"check", 1, 0, 'c'},
-		{"serial", 1, 0, 'S'},  {"forbid", 1, 0, 'f'}, {"max", 1, 0, 'm'},
-		{"timeout", 1, 0, 't'}, {"rounds", 1, 0, 'R'}, {"help", 0, 0, 'h'},
-		{0, 0, 0, 0},
+		{"gdb", 1, 0, 'g'},    {"qmp", 1, 0, 'q'},     {"start", 1, 0, 's'},
+		{"stop", 1, 0, 'e'},   {"range", 1, 0, 'r'},   {"list", 1, 0, 'l'},
+		{"event", 1, 0, 'E'},  {"entry", 1, 0, 'n'},   {"check", 1, 0, 'c'},
+		{"serial", 1, 0, 'S'}, {"forbid", 1, 0, 'f'},  {"max", 1, 0, 'm'},
+		{"first", 1, 0, 'F'},  {"timeout", 1, 0, 't'}, {"rounds", 1, 0, 'R'},
+		{"help", 0, 0, 'h'},   {0, 0, 0, 0},
 	};
 	static struct run r = {
 		.o = {.forbid = "panic", .max = 2000, .rounds = 1, .timeout = 10000}};
@@ -118,6 +119,10 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			o->stop = strtoull(optarg, NULL, 0);
+			break;
+		case 'F':
+			o->first = (unsigned)strtoul(optarg, NULL, 0);
+			o->nested = true;
 			break;
 		case 'r':
 			o->from = strtoull(optarg, &end, 0);

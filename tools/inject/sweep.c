@@ -4,8 +4,9 @@
  *
  * Path: from each stop at `start`, k steps along what is really executed, then the event; k grows
  * by one a round until the path reaches `stop`. Every instruction is met in the very state it is
- * met in on that path. While stepping, interrupts and timers are held, so that the path is the same
- * each time; at the event they are not.
+ * met in on that path. With a first event at a given step the path leads through its handler, and
+ * the event that is moved along nests in it. While stepping, interrupts and timers are held, so
+ * that the path is the same each time; at the event they are not.
  *
  * List: a breakpoint on each address; wherever the guest comes, the event, and that breakpoint is
  * gone. It needs no path, but takes the state that happens to come first.
@@ -147,11 +148,19 @@ static int resume_from(struct run *r, uint64_t addr)
 	return gdb_continue(&r->g);
 }
 
+/* The first of two nested events, and one step. Held interrupts would hold it too. */
+static int first_event(struct run *r)
+{
+	if (gdb_step_mask(&r->g, 0) || inject_here(r, "the first event"))
+		return -1;
+	return gdb_step_mask(&r->g, GDB_HOLD_IRQS | GDB_HOLD_TIMERS);
+}
+
 static int path_round(struct run *r, unsigned round)
 {
 	struct options *o = &r->o;
 
-	for (unsigned k = 0; k < o->max; k++) {
+	for (unsigned k = o->nested ? o->first + 1 : 0; k < o->max; k++) {
 		char where[100];
 		uint64_t rip = o->start;
 		bool inside, end = false;
@@ -161,7 +170,11 @@ static int path_round(struct run *r, unsigned round)
 		    gdb_step_mask(&r->g, GDB_HOLD_IRQS | GDB_HOLD_TIMERS))
 			return broken(r, "stepping");
 		for (unsigned i = 0; i < k && !end; i++) {
-			if (gdb_step(&r->g) || gdb_reg(&r->g, GDB_RIP, &rip))
+			bool first = o->nested && i == o->first;
+
+			if (first ? first_event(r) : gdb_step(&r->g))
+				return broken(r, "stepping");
+			if (gdb_reg(&r->g, GDB_RIP, &rip))
 				return broken(r, "stepping");
 			end = rip == o->stop;
 		}

@@ -5,7 +5,7 @@
  */
 #include "nolibc.h"
 
-#define SIGILL	4
+#define SIGILL  4
 #define SIGTRAP 5
 
 static void skip(int sig, void *info, void *context)

@@ -7,9 +7,20 @@
 #include <stdint.h>
 
 enum {
-	SYS_write = 1, SYS_mmap = 9, SYS_munmap = 11, SYS_rt_sigaction = 13, SYS_sched_yield = 24,
-	SYS_nanosleep = 35, SYS_fork = 57, SYS_execve = 59, SYS_exit = 60, SYS_wait4 = 61,
-	SYS_getppid = 110, SYS_sigaltstack = 131, SYS_reboot = 169, SYS_sched_setaffinity = 203,
+	SYS_write = 1,
+	SYS_mmap = 9,
+	SYS_munmap = 11,
+	SYS_rt_sigaction = 13,
+	SYS_sched_yield = 24,
+	SYS_nanosleep = 35,
+	SYS_fork = 57,
+	SYS_execve = 59,
+	SYS_exit = 60,
+	SYS_wait4 = 61,
+	SYS_getppid = 110,
+	SYS_sigaltstack = 131,
+	SYS_reboot = 169,
+	SYS_sched_setaffinity = 203,
 	SYS_sched_getaffinity = 204,
 };
 

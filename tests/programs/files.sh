@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+# The file system, as programs use it.
+fill() { seq 1 "${1:-1000}"; }
+
+t_cp() { mkdir -p s/a/b; fill >s/a/f; echo x >s/a/b/g; ln -s ../f s/a/b/l; chmod 600 s/a/f; touch -d '2001-02-03 04:05:06' s/a/f; cp -a s d; (cd d && find . | sort | xargs stat -c '%n %F %a %s'); stat -c %Y d/a/f | cmp - /dev/stdin <<END
+$(stat -c %Y s/a/f)
+END
+	cp -r s/a/b e; ls e; cp s/a/f s/a/b/g e/; wc -l e/f; cp nothere e 2>&1; echo $?; }
+t_mv() { mkdir a b; fill >a/f; mv a/f b/g; ls a b; mv b c; ls; mv c a/; find . | sort; mv a/c/g a/c/h; echo 1 >x; echo 2 >y; mv -f x y; cat y; mv a a/c 2>/dev/null; echo $?; }
+t_rm() { mkdir -p d/e/f; touch d/1 d/e/2 d/e/f/3; rmdir d 2>/dev/null; echo $?; rm d 2>/dev/null; echo $?; rm -r d; ls; rm -f none; echo $?; mkdir -p x/y/z; rmdir -p x/y/z; ls; touch -- -f; rm -- -f; unlink none 2>/dev/null; echo $?; }
+t_ln() { echo data >f; ln f h; ln -s f s; ln -s none broken; stat -c '%h %s' f; readlink s; readlink broken; cat s; cat broken 2>/dev/null; echo $?; test -L broken && echo link; test -e broken || echo dangling; ln -sf h s; cat s; realpath s | sed 's,.*/,,'; readlink -f s | sed 's,.*/,,'; mkdir d; ln -s d e; touch e/x; ls d; ln -s loop loop; cat loop 2>&1 | sed 's/.*: //'; }
+t_chmod() { touch f; chmod 754 f; stat -c %a f; chmod u-x,go+w f; stat -c '%a %A' f; chmod a=r f; stat -c %a f; mkdir d; chmod 1777 d; stat -c '%a %A' d; umask 027; touch g; mkdir h; stat -c %a g h; umask; chmod +x f; test -x f && echo x; chmod 4755 f; stat -c %A f; }
+t_find() { mkdir -p a/b c; fill >a/f1; fill 10 >a/b/f2; touch c/f3.txt c/.hidden; ln -s a z; find . | sort; find . -name '*.txt' -o -type l | sort; find . -type f -size +1k; find . -empty | sort; find a -maxdepth 1 | sort; find . -type f -exec wc -c {} + | sort -n; find . -type f -print0 | xargs -0 -n 1 basename | sort; find . -path './a/*' -prune -o -print | sort; find . -newer a/f1 -type f | wc -l | grep -c .; find c -type f -delete; ls -A c; }
+t_xargs() { fill 20 | xargs -n 7 echo; fill 5 | xargs -I{} echo 'n={}'; echo 'a b "c d"' | xargs -n1; fill 3000 | xargs | wc -w; fill 4 | xargs -P 3 -n 1 sh -c 'exit 0'; echo $?; echo x | xargs false; echo $?; fill 30000 | xargs echo | wc -l | grep -c .; }
+t_dd() { dd if=/dev/zero of=z bs=1k count=64 2>/dev/null; wc -c <z; fill >f; dd if=f bs=10 skip=3 count=2 2>/dev/null; echo; dd if=f of=z bs=100 seek=5 count=1 conv=notrunc 2>/dev/null; wc -c <z; md5sum z; dd if=f of=s bs=1 seek=100000 count=1 2>/dev/null; wc -c <s; truncate -s 10 s; wc -c <s; truncate -s 5000 s; md5sum s; dd if=f ibs=7 obs=512 2>/dev/null | md5sum; dd if=/dev/urandom bs=4096 count=3 2>/dev/null | wc -c; fallocate -l 9000 q 2>/dev/null; echo $?; wc -c <q; }
+t_ls() { mkdir d; fill 10 >d/b; touch d/a d/.h; chmod 644 d/*; ln -s b d/l; mkfifo d/p; ls d; ls -a d; ls -1F d; ls -l d | awk 'NR > 1 { print $1, $2, $5, $9 }'; ls -R; ls -S d | head -n 1; touch -d @1000 d/b; ls -t d | tail -n 1; ls -d d; ls none 2>&1; echo $?; ls -ln d/a | awk '{ print $1 }'; }
+t_stat() { fill 10 >f; stat -c '%n %s %F %h %a %f' f; mkdir d; stat -c '%F %a' d; stat -c '%F' /dev/null; stat -c '%t,%T' /dev/null; ln -s f l; stat -c '%N' l; stat -Lc %s l; test -f f && test -d d && test -L l && test -s f && echo tests; [ f -nt none ] && echo newer; [ f -ef ./f ] && echo same; [ -p f ] || echo 'no pipe'; [ -c /dev/null ] && echo char; }
+t_du() { mkdir d; dd if=/dev/zero of=d/f bs=4096 count=25 2>/dev/null; du -a d | awk '{ print ($1 >= 100), $2 }' | sort; df . | awk 'NR == 2 { print NF > 4, ($2 > 0) }'; sync; echo $?; }
+t_mktemp() { f=$(TMPDIR=. mktemp -p . x.XXXXXX); test -f "$f" && stat -c %a "$f"; d=$(mktemp -d -p .); test -d "$d" && stat -c %a "$d"; mktemp -p /none 2>/dev/null; echo $?; }
+t_redirect() { echo a >f; echo b >>f; cat <f; exec 3<f; read -r x <&3; read -r y <&3; echo "$y$x"; exec 3<&-; exec 4>g; echo hi >&4; exec 4>&-; cat g; { echo out; echo err >&2; } 2>e >o; cat o e; (set -C; echo x >f) 2>/dev/null; echo $?; cat <>f | wc -l; echo z 1<>f; cat f; ls none >both 2>&1; wc -l <both; cat /dev/null; echo gone >/dev/null; echo x >/dev/full; echo $?; head -c 5 /dev/zero | od -An -tx1; echo fd | cat /dev/fd/0; echo stdin | cat /dev/stdin - ; cat /proc/self/fd/0 <f; }
+t_fifo() { mkfifo p; fill >p & md5sum <p; wait; (cat p >o &) ; echo through >p; sleep 0.1; cat o; timeout 0.2 cat p; echo $?; }
+t_names() { touch 'a b' "c'd" 'e"f' '*' 'ümlaut' "$(printf 'nl\nx')"; ls | cat; for f in *; do echo "[$f]"; done; rm -- *; ls; n=$(printf 'x%.0s' $(seq 255)); touch "$n" && ls | wc -c; touch "${n}y" 2>&1 | sed 's/.*: //'; mkdir -p $(printf 'd/%.0s' $(seq 100)) && find . -type d | wc -l; }
+t_many() { mkdir m; cd m || return; fill 2000 | xargs touch; ls | wc -l; rm 1*; ls | wc -l; for i in 2 3 4; do mv "${i}00" "x$i"; done; ls x*; find . -name '*9' | wc -l; cd .. && rm -r m && ls; }
+t_big() { dd if=/dev/zero bs=1M count=8 2>/dev/null | tee b | md5sum; cat b b | wc -c; split -b 3000000 b s 2>/dev/null; ls; rm b; cat /dev/null >b; wc -c <b; }
+t_append() { for i in 1 2 3 4; do (for j in 1 2 3 4 5 6 7 8 9; do echo "line $i $j" >>log; done) & done; wait; sort log | md5sum; wc -l <log; }
+t_flock() { which flock >/dev/null 2>&1 && flock l echo locked; (exec 9>l; echo held) ; install -m 711 /dev/null i 2>/dev/null && stat -c %a i; shred -u -n 1 l 2>/dev/null; ls; }
+t_cwd() { mkdir -p a/b; cd a/b && pwd | sed 's,.*/a,a,'; cd ..; pwd | sed 's,.*/,,'; cd - >/dev/null && pwd | sed 's,.*/,,'; rmdir ../b; ls . ; touch x 2>/dev/null; echo $?; cd ../.. && ls; cd none 2>/dev/null; echo $?; }
