@@ -6,17 +6,17 @@
 #   -s CPUS -m MIB (1, 128)   -i IPS (2000000: small makes the BIOS's waits short)
 #   -t SECONDS  time limit (120)          -p PATTERN  a line that must match, an egrep pattern
 #   -l LOG      keep the serial output    -d SCRIPT   debugger commands instead of "continue"
-#   -L LOG      keep Bochs' own log
+#   -L LOG      keep Bochs' own log       -o OUT      keep what the debugger printed
 # The guest ends by ACPI power-off, or by writing "Shutdown" to port 0x8900.
 # Exit: 0 ended so, and PATTERN seen; 1 without it; 2 could not run; 3 out of time; 4 otherwise.
 set -u
 
-model=corei7_skylake_x cpus=1 mem=128 ips=2000000 limit=120 pattern='' log='' script='' own=''
-while getopts c:s:m:i:t:p:l:d:L: opt; do
+model=corei7_skylake_x cpus=1 mem=128 ips=2000000 limit=120 pattern='' log='' script='' own='' out=''
+while getopts c:s:m:i:t:p:l:d:L:o: opt; do
 	case $opt in
 	c) model=$OPTARG ;; s) cpus=$OPTARG ;; m) mem=$OPTARG ;; i) ips=$OPTARG ;;
 	t) limit=$OPTARG ;; p) pattern=$OPTARG ;; l) log=$OPTARG ;; d) script=$OPTARG ;;
-	L) own=$OPTARG ;;
+	L) own=$OPTARG ;; o) out=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
@@ -71,6 +71,7 @@ tail -f -n +1 --pid="$running" -s 0.1 "$dir/serial" 2>/dev/null | sed -u 's,\r,,
 shown=$!
 wait "$running"
 code=$?
+[ -n "$out" ] && cp "$dir/stdout" "$out"
 running=''
 wait "$shown"
 shown=''

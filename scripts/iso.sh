@@ -18,7 +18,8 @@ if [ -z "$out" ] || [ -z "$kernel" ]; then
 	exit 2
 fi
 tree=$(mktemp -d)
-trap 'rm -rf "$tree"' EXIT
+log=$(mktemp) # not in the tree: grub-mkrescue packs that while it logs
+trap 'rm -rf "$tree" "$log"' EXIT
 mkdir -p "$tree/boot/grub" "$(dirname "$out")"
 cp "$kernel" "$tree/boot/kernel"
 [ -n "$initrd" ] && cp "$initrd" "$tree/boot/initrd"
@@ -31,7 +32,7 @@ cp "$kernel" "$tree/boot/kernel"
 } >"$tree/boot/grub/grub.cfg"
 modules='normal serial terminal iso9660 linux multiboot2 boot'
 if ! grub-mkrescue -d /usr/lib/grub/i386-pc --install-modules="$modules" --locales= --themes= \
-	--fonts= -o "$out" "$tree" >"$tree/log" 2>&1; then
-	cat "$tree/log" >&2
+	--fonts= -o "$out" "$tree" >"$log" 2>&1; then
+	cat "$log" >&2
 	exit 1
 fi

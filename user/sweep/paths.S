@@ -99,8 +99,8 @@ again:
 	movl	$4, %edx
 	syscall
 	FILL
+	POINT	path_fault		/* not at the access, which is met twice */
 	leaq	page(%rip), %rax
-	POINT	path_fault
 	movb	$1, (%rax)
 	POINT	path_fault_end
 	CHECK_ALL
