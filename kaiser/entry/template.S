@@ -58,6 +58,24 @@
 #define GS_USER_END %gs:(KAISER_GS_PRIVATE + KAISER_PRIV_USER_END)
 #define GS_ENTRY_TOP %gs:(KAISER_GS_PRIVATE + KAISER_PRIV_ENTRY_TOP)
 
+/* All records of the marks, patches and alternatives are made in this object, so labels before the
+ * first and after the last delimit them, whatever the host's linker script does. */
+	.section .kaiser.marks, "a", @progbits
+	.globl kaiser_marks_start
+	.hidden kaiser_marks_start
+	.balign 8
+kaiser_marks_start:
+	.section .kaiser.patch, "aw", @progbits
+	.globl kaiser_patch_start
+	.hidden kaiser_patch_start
+	.balign 8
+kaiser_patch_start:
+	.section .kaiser.alt, "a", @progbits
+	.globl kaiser_alt_start
+	.hidden kaiser_alt_start
+	.balign 8
+kaiser_alt_start:
+
 	.section .kaiser.text, "ax", @progbits
 	.balign KAISER_PAGE_SIZE, 0xcc
 	.globl kaiser_template
@@ -81,5 +99,18 @@ kaiser_template:
 	.globl kaiser_template_end
 	.hidden kaiser_template_end
 kaiser_template_end:
+
+	.section .kaiser.marks, "a", @progbits
+	.globl kaiser_marks_end
+	.hidden kaiser_marks_end
+kaiser_marks_end:
+	.section .kaiser.patch, "aw", @progbits
+	.globl kaiser_patch_end
+	.hidden kaiser_patch_end
+kaiser_patch_end:
+	.section .kaiser.alt, "a", @progbits
+	.globl kaiser_alt_end
+	.hidden kaiser_alt_end
+kaiser_alt_end:
 
 	.section .note.GNU-stack, "", @progbits

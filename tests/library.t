@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# libkaiser alone: builds with gcc and clang from its own folder, with and without debugging, asks for
+# nothing but the documented host symbols, has no writable state, and its headers stand alone.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+n=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+result() { # ok|not ok, text
+	n=$((n + 1))
+	echo "$1 $n - $2"
+}
+
+check() { # text, command...
+	local text=$1
+	shift
+	if "$@" >"$tmp/out" 2>&1; then
+		result ok "$text"
+	else
+		result "not ok" "$text"
+		tail -n 20 "$tmp/out" | sed 's/^/# /'
+	fi
+}
+
+same() { # file expected
+	diff "$2" "$1"
+}
+
+sort >"$tmp/documented" <<END
+kaiser_on_debug
+kaiser_on_double_fault
+kaiser_on_interrupt
+kaiser_on_machine_check
+kaiser_on_nmi
+kaiser_on_syscall
+END
+cp -a Makefile mk kaiser "$tmp/"
+for cc in gcc clang; do
+	for debug in 0 1; do
+		dir=$cc-$debug
+		check "$cc, DEBUG=$debug: builds alone" \
+			make -s -C "$tmp" CC=$cc DEBUG=$debug BUILD="$dir" "$dir/libkaiser.a"
+		ld -r -o "$tmp/$dir/all.o" --whole-archive "$tmp/$dir/libkaiser.a"
+		# The four that any freestanding compiler may call: kaiser.h says so.
+		nm -u "$tmp/$dir/all.o" | awk '{ print $2 }' |
+			grep -vxE 'mem(cpy|move|set|cmp)' | sort >"$tmp/asked"
+		check "$cc, DEBUG=$debug: nm -u shows the documented host symbols only" \
+			same "$tmp/asked" "$tmp/documented"
+		# Tables of constants that hold pointers are read-only after relocation.
+		objdump -h "$tmp/$dir/all.o" | awk '
+			$2 ~ /^\.(data|bss)/ && $2 !~ /^\.data\.rel\.ro/ && $3 !~ /^0*$/ { print $2, $3 }
+		' >"$tmp/state"
+		check "$cc, DEBUG=$debug: no state of its own" same "$tmp/state" /dev/null
+	done
+done
+for header in kaiser/include/kaiser/*.h; do
+	name=$(basename "$header")
+	[ "$name" = cr3.h ] && continue
+	for lang in c11 c++17; do
+		compiler="gcc -x c"
+		[ $lang = c++17 ] && compiler="g++ -x c++"
+		# shellcheck disable=SC2086
+		check "$name stands alone as $lang" sh -c "printf '#include <kaiser/%s>\nextern int x;\n' $name |
+			$compiler -std=$lang -ffreestanding -Wall -Wextra -Wpedantic -Werror \
+			-Ikaiser/include -fsyntax-only -"
+	done
+done
+# The four CR3 macros in a host's own entry code: encodings as the manual has them.
+cat >"$tmp/m.S" <<'END'
+#include <kaiser/cr3.h>
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rax
+	SWITCH_TO_USER_CR3 scratch_reg=%rdi
+	SAVE_AND_SWITCH_TO_KERNEL_CR3 scratch_reg=%rax save_reg=%r14
+	RESTORE_CR3 scratch_reg=%rax save_reg=%r14
+END
+cat >"$tmp/want" <<'END'
+mov %cr3,%rax
+btr $0xc,%rax
+jae
+mov %rax,%cr3
+mov %cr3,%rdi
+bts $0xc,%rdi
+mov %rdi,%cr3
+mov %cr3,%r14
+mov %r14,%rax
+btr $0xc,%rax
+jae
+mov %rax,%cr3
+mov %r14,%rax
+bt $0xc,%rax
+jae
+mov %rax,%cr3
+END
+for cc in gcc clang; do
+	check "$cc: the CR3 macros assemble by themselves" \
+		$cc -Ikaiser/include -c "$tmp/m.S" -o "$tmp/m.o"
+	objdump -d --no-show-raw-insn "$tmp/m.o" | awk '/^ +[0-9a-f]+:/ {
+		print ($2 == "jae" ? "jae" : $2 " " $3) }' >"$tmp/got"
+	check "$cc: the CR3 macros are what their comments say" same "$tmp/got" "$tmp/want"
+done
+echo "1..$n"
