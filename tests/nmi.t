@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 # An NMI at every instruction of the ways into the kernel and out of it, as user/sweep/paths.S walks
 # them: user mode must find every register as it left it, and the kernel must live. Then nested: a
-# first NMI whose handler unblocks NMIs by an IRET, and a second one at every instruction after it.
+# first NMI whose handler unblocks NMIs by an IRET, and a second one at every instruction after it. Then
+# machine checks: alone, and with an NMI that is pending when they return, at every instruction of a
+# first NMI, where a return by IRET would let the second NMI take the first one's frame.
 # NMI=REGEX picks sweeps; DEEP=1 puts the first NMI at every eighth step of the path in turn.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -57,12 +59,17 @@ sweep() { # name, kernel's words, path, more options of inject
 }
 
 scripts/initramfs.sh -o "$tmp/initrd" -i "$build/user/paths" || exit 1
+mce='mce 0 1 0xb200000000000000 0x5 0 0'
 for pti in on off; do
 	for path in syscall nostack fault signal; do
 		sweep "$path, pti=$pti" "pti=$pti" "path_$path" --max 20000
 	done
 	# Step 3 is in the head, on the user root.
 	sweep "nested in the head, pti=$pti" "pti=$pti debug_nmi_iret" path_syscall --first 3
+	sweep "machine check, pti=$pti" "pti=$pti debug_mce_continue" path_syscall --event "$mce"
+	sweep "machine check in an NMI in the head, pti=$pti" \
+		"pti=$pti debug_nmi_iret debug_mce_continue" path_syscall \
+		--first 3 --first-event nmi --event "$mce;nmi"
 done
 if [ "${DEEP:-0}" = 1 ]; then
 	for first in $(seq 1 8 400); do

@@ -12,10 +12,12 @@
 #include "task.h"
 #include "uaccess.h"
 
-#define PF_WRITE BIT(1)
-#define PF_EXEC  BIT(4)
-#define FLAGS_TF BIT(8)
-#define FLAGS_IF BIT(9)
+#define PF_PRESENT BIT(0)
+#define PF_WRITE   BIT(1)
+#define PF_USER    BIT(2)
+#define PF_EXEC    BIT(4)
+#define FLAGS_TF   BIT(8)
+#define FLAGS_IF   BIT(9)
 
 struct fault_kind {
 	uint8_t sig, code;
@@ -41,6 +43,16 @@ static const struct fault_kind kinds[32] = {
 	[18] = {SIGBUS, BUS_ADRERR, "machine check"},
 	[19] = {SIGFPE, FPE_FLTINV, "SIMD error"},
 };
+
+/* For sweeps of the entry code, from the command line. */
+static bool nmi_iret;     /* "debug_nmi_iret": every NMI handler makes nesting possible */
+static bool mce_continue; /* "debug_mce_continue": as if every #MC could be recovered from */
+
+void trap_init(void)
+{
+	nmi_iret = cmdline_has("debug_nmi_iret");
+	mce_continue = cmdline_has("debug_mce_continue");
+}
 
 static const char *kind_name(unsigned vector)
 {
@@ -95,8 +107,13 @@ static void user_page_fault(struct pt_regs *regs, uint64_t addr)
 	int err = -EFAULT;
 
 	irq_enable();
-	if (addr < USER_END)
-		err = mm_fault(current->mm, addr, regs->orig_ax & PF_WRITE, regs->orig_ax & PF_EXEC);
+	/* A mapped page was refused to the CPU itself, as a supervisor: SMAP, by which an emulator
+	 * reads the stack of ring 3's IRET. To try again would fault for ever. */
+	if (addr < USER_END && (regs->orig_ax & (PF_PRESENT | PF_USER)) == PF_PRESENT)
+		err = -EACCES;
+	else if (addr < USER_END)
+		err = mm_fault(current->mm, addr, regs->orig_ax & PF_WRITE,
+			       regs->orig_ax & PF_EXEC);
 	switch (err) {
 	case 0:
 		break;
@@ -182,13 +199,16 @@ void trap_machine_check(struct pt_regs *regs)
 		uint64_t st = rdmsr(MSR_MC_STATUS + 4 * i);
 		if (!(st & MC_VAL))
 			continue;
-		printk("machine check: bank %u status %016lx\n", i, st);
+		if (!mce_continue)
+			printk("machine check: bank %u status %016lx\n", i, st);
 		fatal |= (st & MC_PCC) != 0;
 		wrmsr(MSR_MC_STATUS + 4 * i, 0);
 	}
-	if (fatal)
+	if (fatal && !mce_continue)
 		panic("machine check at %04lx:%016lx, MCG status %lx", regs->cs, regs->ip, mcg);
 	wrmsr(MSR_MCG_STATUS, 0);
+	if (mce_continue)
+		return;
 	irq_enable();
 	signal_fault(SIGBUS, BUS_ADRERR, regs->ip, regs);
 	irq_disable();
@@ -198,12 +218,12 @@ void trap_double_fault(struct pt_regs *regs, uint64_t cr2)
 {
 	print_regs(regs);
 	if (kstack_is_guard(cr2) || kstack_is_guard(regs->sp - 8))
-		panic("kernel stack overflow: CPU %u, task %d, sp %016lx, at %016lx", this_cpu()->id,
-		      current ? current->tid : 0, regs->sp, regs->ip);
+		panic("kernel stack overflow: CPU %u, task %d, sp %016lx, at %016lx",
+		      this_cpu()->id, current ? current->tid : 0, regs->sp, regs->ip);
 	panic("double fault at %016lx, sp %016lx, cr2 %016lx", regs->ip, regs->sp, cr2);
 }
 
-/* An IRET to the next instruction: it ends the blocking of NMIs, as a fault in the handler would. */
+/* An IRET to the next instruction: ends the blocking of NMIs, as a fault in the handler would. */
 static void iret_here(void)
 {
 	uint64_t scratch;
@@ -220,13 +240,6 @@ static void iret_here(void)
 			 : "=&r"(scratch)
 			 : "i"(KAISER_KERNEL_DS), "i"(KAISER_KERNEL_CS)
 			 : "memory", "cc");
-}
-
-static bool nmi_iret; /* "debug_nmi_iret": every NMI handler makes nesting possible */
-
-void trap_init(void)
-{
-	nmi_iret = cmdline_has("debug_nmi_iret");
 }
 
 void trap_nmi(unused struct pt_regs *regs)

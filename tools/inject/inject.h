@@ -18,7 +18,7 @@ struct check {
 };
 
 struct options {
-	const char *gdb, *qmp, *serial, *forbid, *monitor;
+	const char *gdb, *qmp, *serial, *forbid, *monitor, *first_event;
 	uint64_t start, stop, from, to, entry;
 	bool path, list, nested, use_qmp, verbose;
 	unsigned first; /* the step at which the outer of two nested events comes */
@@ -42,7 +42,7 @@ int sweep_path(struct run *r);
 int sweep_list(struct run *r);
 
 /* The event at the stopped CPU's next instruction, one step, and what is to hold after it. */
-int inject_here(struct run *r, const char *where);
+int inject_here(struct run *r, const char *event, const char *where);
 /* The checks and the serial line; prints what does not hold. */
 int look(struct run *r, const char *where);
 

@@ -18,7 +18,8 @@ static void usage(FILE *to)
 	      "  --range FROM-TO    along a path, only there\n"
 	      "  --first N          along a path, an event at step N as well, every time\n"
 	      "  --qmp SOCKET       inject by QMP's inject-nmi instead of the gdb stub's monitor\n"
-	      "  --event COMMAND    instead of \"nmi\" (or of \"inject-nmi\")\n"
+	      "  --event COMMANDS   instead of \"nmi\" (or of \"inject-nmi\"); several: A;B\n"
+	      "  --first-event C    for --first, instead of the same\n"
 	      "  --entry ADDR       the NMI gate: count the events taken exactly where they were "
 	      "put\n"
 	      "  --check ADDR=V[:N] N bytes (8) must be V after each event; ADDR!=V: must not\n"
@@ -90,12 +91,12 @@ static bool read_list(struct options *o, const char *path)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"gdb", 1, 0, 'g'},    {"qmp", 1, 0, 'q'},     {"start", 1, 0, 's'},
-		{"stop", 1, 0, 'e'},   {"range", 1, 0, 'r'},   {"list", 1, 0, 'l'},
-		{"event", 1, 0, 'E'},  {"entry", 1, 0, 'n'},   {"check", 1, 0, 'c'},
-		{"serial", 1, 0, 'S'}, {"forbid", 1, 0, 'f'},  {"max", 1, 0, 'm'},
-		{"first", 1, 0, 'F'},  {"timeout", 1, 0, 't'}, {"rounds", 1, 0, 'R'},
-		{"help", 0, 0, 'h'},   {0, 0, 0, 0},
+		{"gdb", 1, 0, 'g'},    {"qmp", 1, 0, 'q'},         {"start", 1, 0, 's'},
+		{"stop", 1, 0, 'e'},   {"range", 1, 0, 'r'},       {"list", 1, 0, 'l'},
+		{"event", 1, 0, 'E'},  {"entry", 1, 0, 'n'},       {"check", 1, 0, 'c'},
+		{"serial", 1, 0, 'S'}, {"forbid", 1, 0, 'f'},      {"max", 1, 0, 'm'},
+		{"first", 1, 0, 'F'},  {"first-event", 1, 0, 'G'}, {"timeout", 1, 0, 't'},
+		{"rounds", 1, 0, 'R'}, {"help", 0, 0, 'h'},        {0, 0, 0, 0},
 	};
 	static struct run r = {
 		.o = {.forbid = "panic", .max = 2000, .rounds = 1, .timeout = 10000}};
@@ -123,6 +124,9 @@ int main(int argc, char **argv)
 		case 'F':
 			o->first = (unsigned)strtoul(optarg, NULL, 0);
 			o->nested = true;
+			break;
+		case 'G':
+			o->first_event = optarg;
 			break;
 		case 'r':
 			o->from = strtoull(optarg, &end, 0);
@@ -174,6 +178,8 @@ int main(int argc, char **argv)
 		return bad_use("--gdb, and one of --start and --list, are needed");
 	if (!o->monitor)
 		o->monitor = o->use_qmp ? "inject-nmi" : "nmi";
+	if (!o->first_event)
+		o->first_event = o->monitor;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (gdb_open(&r.g, o->gdb, 10000)) {
 		fprintf(stderr, "inject: %s: %s\n", o->gdb, r.g.error);

@@ -69,15 +69,32 @@ int look(struct run *r, const char *where)
 	return 0;
 }
 
-int inject_here(struct run *r, const char *where)
+/* The event's commands, separated by semicolons: all at the same instruction. */
+static int give(struct run *r, const char *event)
+{
+	char command[256];
+
+	while (*event) {
+		size_t n = strcspn(event, ";");
+
+		snprintf(command, sizeof(command), "%.*s", (int)n, event);
+		if (r->o.use_qmp ? qmp_execute(&r->q, command, NULL)
+				 : gdb_monitor(&r->g, command, NULL, 0))
+			return -1;
+		event += n;
+		event += *event == ';';
+	}
+	return 0;
+}
+
+int inject_here(struct run *r, const char *event, const char *where)
 {
 	uint64_t before, after, sp, ret = 0;
 	int tries = 0;
 
 	if (gdb_reg(&r->g, GDB_RIP, &before))
 		return broken(r, where);
-	if (r->o.use_qmp ? qmp_execute(&r->q, r->o.monitor, NULL)
-			 : gdb_monitor(&r->g, r->o.monitor, NULL, 0))
+	if (give(r, event))
 		return broken(r, where);
 	/* The first step may only take note of the event. */
 	do {
@@ -151,7 +168,7 @@ static int resume_from(struct run *r, uint64_t addr)
 /* The first of two nested events, and one step. Held interrupts would hold it too. */
 static int first_event(struct run *r)
 {
-	if (gdb_step_mask(&r->g, 0) || inject_here(r, "the first event"))
+	if (gdb_step_mask(&r->g, 0) || inject_here(r, r->o.first_event, "the first event"))
 		return -1;
 	return gdb_step_mask(&r->g, GDB_HOLD_IRQS | GDB_HOLD_TIMERS);
 }
@@ -189,7 +206,7 @@ static int path_round(struct run *r, unsigned round)
 				       : 0;
 		}
 		inside = !o->to || (rip >= o->from && rip < o->to);
-		if (inside && inject_here(r, where))
+		if (inside && inject_here(r, o->monitor, where))
 			return 2;
 		if (gdb_break(&r->g, o->start, true))
 			return broken(r, where);
@@ -258,7 +275,7 @@ int sweep_list(struct run *r)
 		snprintf(where, sizeof(where), "at %#" PRIx64, rip);
 		find_entry(r);
 		if (i < o->n_addrs && !done[i]) {
-			if (gdb_break(&r->g, rip, false) || inject_here(r, where)) {
+			if (gdb_break(&r->g, rip, false) || inject_here(r, o->monitor, where)) {
 				broken(r, where);
 				goto out;
 			}
