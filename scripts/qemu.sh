@@ -9,6 +9,8 @@
 #   -p PATTERN                          a line of the guest that must match, as an egrep pattern
 #   -l LOG                              keep the serial output there
 #   -q                                  do not pass it through
+#   -N                                  a storm of NMIs on every CPU once init runs, and QEMU takes
+#                                       them between any two instructions
 # A guest that reboots or takes a triple fault leaves QEMU with exit code 0 too; only the SHUTDOWN
 # event on QMP tells a power-off from those.
 # Exit: 0 powered off and PATTERN seen; 1 powered off without it; 2 could not run; 3 out of time;
@@ -16,12 +18,12 @@
 set -u
 
 kernel=${BUILD:-build}/kaiser.elf initrd='' append='' iso='' cpus=2 mem=256M
-cpu=max,vendor=GenuineIntel machine=pc limit=120 pattern='' log='' quiet=0
-while getopts k:i:a:I:s:m:c:M:t:p:l:q opt; do
+cpu=max,vendor=GenuineIntel machine=pc limit=120 pattern='' log='' quiet=0 storm=0
+while getopts k:i:a:I:s:m:c:M:t:p:l:qN opt; do
 	case $opt in
 	k) kernel=$OPTARG ;; i) initrd=$OPTARG ;; a) append=$OPTARG ;; I) iso=$OPTARG ;;
 	s) cpus=$OPTARG ;; m) mem=$OPTARG ;; c) cpu=$OPTARG ;; M) machine=$OPTARG ;;
-	t) limit=$OPTARG ;; p) pattern=$OPTARG ;; l) log=$OPTARG ;; q) quiet=1 ;;
+	t) limit=$OPTARG ;; p) pattern=$OPTARG ;; l) log=$OPTARG ;; q) quiet=1 ;; N) storm=1 ;;
 	*) exit 2 ;;
 	esac
 done
@@ -34,11 +36,12 @@ for f in ${iso:-"$kernel"} ${initrd:+"$initrd"}; do
 	[ -r "$f" ] || { say "cannot read $f"; exit 2; }
 done
 dir=$(mktemp -d) || exit 2
-qemu='' reader=''
+qemu='' reader='' stormer=''
 # shellcheck disable=SC2317
 cleanup() {
 	[ -n "$qemu" ] && kill "$qemu" 2>/dev/null
 	[ -n "$reader" ] && kill "$reader" 2>/dev/null
+	[ -n "$stormer" ] && kill "$stormer" 2>/dev/null
 	rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -52,18 +55,32 @@ else
 	boot=(-kernel "$kernel" -append "console=ttyS0 $append")
 	[ -n "$initrd" ] && boot+=(-initrd "$initrd")
 fi
+accel=$("$(dirname "$0")/accel.sh")
+single=()
+if [ $storm = 1 ]; then
+	accel=tcg single=(-singlestep)
+fi
 mkfifo "$dir/qmp.in" "$dir/qmp.out"
 exec 8<>"$dir/qmp.in" 9<>"$dir/qmp.out"
 echo '{"execute":"qmp_capabilities"}' >&8
 cat "$dir/qmp.out" >"$dir/events" 8>&- 9>&- &
 reader=$!
 
-timeout -k 5 "$limit" qemu-system-x86_64 -M "$machine" -accel "$("$(dirname "$0")/accel.sh")" \
+timeout -k 5 "$limit" qemu-system-x86_64 -M "$machine" -accel "$accel" "${single[@]}" \
 	-cpu "$cpu" -smp "$cpus" -m "$mem" -no-reboot -display none -monitor none -nic none \
 	-device isa-debug-exit,iobase=0xf4 -serial stdio \
 	-chardev "pipe,id=qmp,path=$dir/qmp" -mon chardev=qmp,mode=control \
 	"${boot[@]}" "$@" </dev/null 8>&- 9>&- >"$dir/stdout" 2>"$dir/stderr" &
 qemu=$!
+if [ $storm = 1 ]; then
+	while sleep 0.02; do
+		grep -q 'init: starting' "$dir/stdout" || continue
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			echo '{"execute":"inject-nmi"}' >&8
+		done
+	done 9>&- &
+	stormer=$!
+fi
 if [ $quiet = 1 ]; then
 	wait "$qemu"
 	code=$?
@@ -75,10 +92,20 @@ else
 	wait "$shown"
 fi
 qemu=''
+if [ -n "$stormer" ]; then
+	kill "$stormer" 2>/dev/null
+	wait "$stormer" 2>/dev/null
+	stormer=''
+fi
 exec 8>&- 9>&-
 wait "$reader"
 reader=''
 sed 's/\r//g; s/\x1b\[[0-9;]*[A-Za-z]//g' "$dir/stdout" >"$log"
+if [ $storm = 1 ]; then
+	nmis=$(($(grep -c '"return"' "$dir/events") - 1))
+	say "$nmis NMIs sent"
+	[ "$nmis" -ge 100 ] || { say "that is no storm"; exit 2; }
+fi
 reason=$(grep '"event": "SHUTDOWN"' "$dir/events" |
 	sed -n 's/.*"reason": "\([a-z-]*\)".*/\1/p' | tail -n 1)
 

@@ -28,7 +28,9 @@ while read -r name cpus mem cpu append suite seconds; do
 		sed 's/^/# /' "$tmp/err"
 		continue
 	fi
-	scripts/qemu.sh -q -k "$kernel" -i "$tmp/initrd" -s "$cpus" -m "$mem" -c "$cpu" \
+	storm=''
+	case ,$append, in *,NMI,*) storm=-N append=${append/,NMI/} ;; esac
+	scripts/qemu.sh -q $storm -k "$kernel" -i "$tmp/initrd" -s "$cpus" -m "$mem" -c "$cpu" \
 		-t "$seconds" -a "${append//,/ } ${GUEST_APPEND:-}" -l "$tmp/log" 2>"$tmp/err"
 	code=$?
 	# The suite's lines may come after a line of the kernel's that had no end yet.
