@@ -24,6 +24,7 @@ void irq_dispatch(struct pt_regs *regs, unsigned vector)
 	/* The APIC's spurious vector is the one interrupt that must not be acknowledged. */
 	if (vector == VEC_SPURIOUS || vector < 32 || vector >= ARRAY_SIZE(handlers))
 		return;
+	this_cpu()->interrupts++;
 	irq_handler *fn = __atomic_load_n(&handlers[vector], __ATOMIC_ACQUIRE);
 	if (fn != NULL)
 		fn(regs);

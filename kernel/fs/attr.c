@@ -191,7 +191,7 @@ static long set_size(struct inode *in, int64_t size)
 		return -EISDIR;
 	if (size < 0 || !mode_is(in->mode, S_IFREG) || !ramfs_is(in))
 		return -EINVAL;
-	return ramfs_truncate(in, (uint64_t)size);
+	return inode_cut(in, (uint64_t)size);
 }
 
 SYSCALL2(truncate, uint64_t, path, int64_t, size)

@@ -36,6 +36,11 @@ struct files *files_copy(struct files *from)
 	return fs;
 }
 
+bool files_shared(const struct files *fs)
+{
+	return __atomic_load_n(&fs->refs, __ATOMIC_ACQUIRE) > 1;
+}
+
 void files_get(struct files *fs)
 {
 	__atomic_add_fetch(&fs->refs, 1, __ATOMIC_RELAXED);

@@ -8,6 +8,12 @@
 
 static const struct file_ops path_only_ops; /* O_PATH: no operation at all */
 
+/* Whether it keeps its file from being run as a program. */
+static bool is_writer(const struct inode *in, uint32_t flags)
+{
+	return mode_is(in->mode, S_IFREG) && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 void file_get(struct file *f)
 {
 	__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
@@ -20,6 +26,8 @@ void file_put(struct file *f)
 	if (f->ops->release != NULL)
 		f->ops->release(f);
 	locks_file_released(f);
+	if (is_writer(f->inode, f->flags))
+		inode_end_write(f->inode);
 	inode_put(f->inode);
 	kfree(f->path);
 	kfree(f);
@@ -61,7 +69,13 @@ struct file *file_on_inode(struct inode *in, uint32_t flags, const char *path)
 	f->ops = ops;
 	mutex_init(&f->pos_lock);
 	inode_get(in);
-	int err = ops->open != NULL ? ops->open(in, f) : 0;
+	bool writer = is_writer(in, flags);
+	int err = writer ? inode_begin_write(in) : 0;
+	if (err == 0 && ops->open != NULL) {
+		err = ops->open(in, f);
+		if (err != 0 && writer)
+			inode_end_write(in);
+	}
 	if (err != 0) {
 		inode_put(f->inode);
 		kfree(f->path);
@@ -165,8 +179,13 @@ struct file *file_open_at(int dirfd, const char *path, uint32_t flags, uint32_t 
 			kfree(where);
 		}
 		if (!is_err(f) && (flags & O_TRUNC) && !made && ramfs_is(w.inode) &&
-		    mode_is(w.inode->mode, S_IFREG))
-			ramfs_truncate(w.inode, 0);
+		    mode_is(w.inode->mode, S_IFREG)) {
+			int cut = inode_cut(w.inode, 0);
+			if (cut != 0) {
+				file_put(f);
+				f = err_ptr(cut);
+			}
+		}
 		walk_end(&w);
 		if (err != -EAGAIN)
 			return f;

@@ -29,6 +29,8 @@ static inline bool mode_is(uint32_t mode, uint32_t type)
 /* A fresh inode: refs 1, nlink 1, a number of its own, all times now, DEV_ROOT, everything else
  * zero; NULL when out of memory. The caller sets ops, iops, priv. */
 struct inode *inode_alloc(uint32_t mode);
+/* Truncates a regular file of the tree in memory, unless it is run as a program. */
+int inode_cut(struct inode *in, uint64_t size);
 uint64_t inode_new_number(void);
 uint64_t now_ns(void); /* since the epoch */
 extern spinlock_t tree_lock; /* ->parent and ->name of directories, nlink of everything */

@@ -28,6 +28,8 @@ struct inode *inode_alloc(uint32_t mode)
 	in->nlink = 1;
 	in->atime_ns = in->mtime_ns = in->ctime_ns = now_ns();
 	mutex_init(&in->lock);
+	mutex_init(&in->cut_lock);
+	list_init(&in->mappings);
 	return in;
 }
 
@@ -48,6 +50,50 @@ void inode_put(struct inode *in)
 		kfree(in);
 		in = parent;
 	}
+}
+
+/* Moves the count by `step`, unless it stands on the other side of 0. */
+static int use_as(struct inode *in, int step)
+{
+	int n = __atomic_load_n(&in->writers, __ATOMIC_RELAXED);
+
+	do {
+		if (step > 0 ? n < 0 : n > 0)
+			return -ETXTBSY;
+	} while (!__atomic_compare_exchange_n(&in->writers, &n, n + step, false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_RELAXED));
+	return 0;
+}
+
+int inode_begin_write(struct inode *in)
+{
+	return use_as(in, 1);
+}
+
+void inode_end_write(struct inode *in)
+{
+	__atomic_sub_fetch(&in->writers, 1, __ATOMIC_ACQ_REL);
+}
+
+int inode_begin_exec(struct inode *in)
+{
+	return use_as(in, -1);
+}
+
+void inode_end_exec(struct inode *in)
+{
+	__atomic_add_fetch(&in->writers, 1, __ATOMIC_ACQ_REL);
+}
+
+int inode_cut(struct inode *in, uint64_t size)
+{
+	int err = inode_begin_write(in);
+
+	if (err == 0) {
+		err = ramfs_truncate(in, size);
+		inode_end_write(in);
+	}
+	return err;
 }
 
 long inode_pread(struct inode *in, void *buf, size_t n, uint64_t pos)

@@ -193,6 +193,7 @@ static void pipe_release(struct file *f)
 static int pipe_open(struct inode *in, struct file *f)
 {
 	uint32_t mode = f->flags & O_ACCMODE;
+	bool nameless = in->dev == DEV_PIPE;
 	if (mode == O_ACCMODE)
 		return -EINVAL;
 	mutex_lock(&in->lock);
@@ -215,11 +216,13 @@ static int pipe_open(struct inode *in, struct file *f)
 	if (err == 0) {
 		count_users(p, f->flags, 1);
 		f->priv = p;
-		f->pos = p->writer_opens; /* poll: no hang-up before the first writer came */
+		/* poll: no hang-up before the first writer came */
+		f->pos = p->writers == 0 && !nameless ? p->writer_opens : UINT64_MAX;
 		peers = mode == O_RDONLY ? p->writer_opens : p->reader_opens;
 		wake_all(&p->opened);
 	}
-	bool wait = err == 0 && mode != O_RDWR && !(f->flags & O_NONBLOCK) &&
+	/* A pipe without a name, opened again through /proc, gets no new users to wait for. */
+	bool wait = err == 0 && !nameless && mode != O_RDWR && !(f->flags & O_NONBLOCK) &&
 		    (mode == O_RDONLY ? p->writers : p->readers) == 0;
 	mutex_unlock(&in->lock);
 	if (!wait)
@@ -321,16 +324,14 @@ static long pipe_pair(uint64_t fds, uint32_t flags)
 	in->ops = &pipe_ops;
 	char path[40];
 	snprintf(path, sizeof(path), "pipe:[%llu]", (unsigned long long)in->ino);
-	/* The read end must not wait for the writer: O_NONBLOCK while opening. */
-	struct file *r = file_on_inode(in, O_RDONLY | O_NONBLOCK, path);
-	struct file *w = is_err(r) ? r : file_on_inode(in, O_WRONLY | O_NONBLOCK, path);
+	struct file *r = file_on_inode(in, O_RDONLY, path);
+	struct file *w = is_err(r) ? r : file_on_inode(in, O_WRONLY, path);
 	inode_put(in);
 	if (is_err(w)) {
 		if (!is_err(r))
 			file_put(r);
 		return ptr_err(w);
 	}
-	r->pos = 0;
 	r->flags = O_RDONLY | (flags & O_NONBLOCK);
 	w->flags = O_WRONLY | (flags & O_NONBLOCK);
 	int fd[2] = {fd_install(r, flags & O_CLOEXEC), -1};

@@ -8,6 +8,7 @@
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
+#include "../proc/proc.h"
 
 enum { POLLRDNORM = 64, POLLRDBAND = 128, POLLWRNORM = 256, INLINE_WAITS = 16, MORE_WAITS = 64 };
 #define NEVER UINT64_MAX
@@ -143,11 +144,9 @@ static int swap_mask(uint64_t mask_va, uint64_t size)
 		return -EINVAL;
 	if (copy_from_user(&mask, mask_va, sizeof(mask)) != 0)
 		return -EFAULT;
-	uint64_t flags = spin_lock_irqsave(&current->proc->siglock);
 	current->saved_blocked = current->blocked;
-	current->blocked = mask & ~(SIGMASK(SIGKILL) | SIGMASK(SIGSTOP));
+	signal_set_blocked(mask);
 	current->restore_blocked = true;
-	spin_unlock_irqrestore(&current->proc->siglock, flags);
 	return 0;
 }
 
@@ -157,10 +156,8 @@ static void unswap_mask(long result)
 {
 	if (!current->restore_blocked || result == -ERESTARTNOHAND)
 		return;
-	uint64_t flags = spin_lock_irqsave(&current->proc->siglock);
-	current->blocked = current->saved_blocked;
 	current->restore_blocked = false;
-	spin_unlock_irqrestore(&current->proc->siglock, flags);
+	signal_set_blocked(current->saved_blocked);
 }
 
 /* ---- time */

@@ -178,67 +178,93 @@ static void show_cpuinfo(struct seq *s)
 	}
 }
 
-struct usage {
-	uint64_t user, system, idle; /* ns, of all CPUs together */
+struct usage { /* in hundredths of a second */
+	ull user, nice, system, idle, interrupts;
+};
+
+/* Adds what CPU `id` did. Its own counters only ever grow, and so does what is made of them. */
+static void add_usage(struct usage *u, unsigned id)
+{
+	const struct cpu *c = cpus[id];
+	uint64_t all = c->ticks, busy = c->user_ticks + c->nice_ticks + c->system_ticks;
+	u->user += c->user_ticks * 100 / HZ;
+	u->nice += c->nice_ticks * 100 / HZ;
+	u->system += c->system_ticks * 100 / HZ;
+	u->idle += (all > busy ? all - busy : 0) * 100 / HZ;
+	u->interrupts += c->interrupts;
+}
+
+static struct usage usage_of_all(void)
+{
+	struct usage u = {0};
+	for (unsigned id = 0; id < ncpus; id++)
+		add_usage(&u, id);
+	return u;
+}
+
+static void show_usage(struct seq *s, const char *name, const struct usage *u)
+{
+	seq_printf(s, "%s %llu %llu %llu %llu 0 0 0 0 0 0\n", name, u->user, u->nice, u->system,
+		   u->idle);
+}
+
+struct census {
 	unsigned sleeping, threads;
 	int last_pid;
 };
 
-/* What every process used, with what the children it waited for used: all there ever was. */
-static void cpu_usage(struct usage *u)
+static struct census take_census(void)
 {
-	memset(u, 0, sizeof(*u));
+	struct census n = {0};
 	uint64_t irq = spin_lock_irqsave(&task_lock);
 	list_for_each_entry (p, &process_list, struct process, all) {
-		uint64_t user, system;
-		process_times(p, &user, &system);
-		u->user += user + p->child_utime_ns;
-		u->system += system + p->child_stime_ns;
-		u->threads += p->nthreads;
-		u->last_pid = p->pid;
+		n.threads += p->nthreads;
+		n.last_pid = p->pid;
 		list_for_each_entry (t, &p->threads, struct task, thread_link)
-			u->sleeping += t->state == TASK_SLEEPING;
+			n.sleeping += t->state == TASK_SLEEPING;
 	}
 	spin_unlock_irqrestore(&task_lock, irq);
-	uint64_t all = clock_ns() * ncpus;
-	u->idle = all > u->user + u->system ? all - u->user - u->system : 0;
+	return n;
 }
 
 static void show_stat(struct seq *s)
 {
-	struct usage u;
+	struct usage all = usage_of_all();
 	struct sched_stats st;
-	cpu_usage(&u);
+	char name[16];
 	sched_stats(&st);
-	seq_printf(s, "cpu  %llu 0 %llu %llu 0 0 0 0 0 0\n", (ull)ns_to_ticks(u.user),
-		   (ull)ns_to_ticks(u.system), (ull)ns_to_ticks(u.idle));
-	seq_printf(s, "ctxt %llu\nbtime %llu\n", (ull)st.switches,
+	show_usage(s, "cpu ", &all);
+	for (unsigned id = 0; id < ncpus; id++) {
+		struct usage u = {0};
+		add_usage(&u, id);
+		snprintf(name, sizeof(name), "cpu%u", id);
+		show_usage(s, name, &u);
+	}
+	seq_printf(s, "intr %llu\nctxt %llu\nbtime %llu\n", all.interrupts, (ull)st.switches,
 		   (ull)(realtime_ns() - clock_ns()) / 1000000000);
-	seq_printf(s, "procs_running %llu\nprocs_blocked %u\n", (ull)st.runnable, u.sleeping);
+	seq_printf(s, "processes %llu\nprocs_running %llu\nprocs_blocked %u\n",
+		   (ull)__atomic_load_n(&task_forks, __ATOMIC_RELAXED), (ull)st.runnable,
+		   take_census().sleeping);
 }
 
 static void show_uptime(struct seq *s)
 {
-	struct usage u;
-	cpu_usage(&u);
-	uint64_t up = clock_ns() / 10000000, idle = u.idle / 10000000;
-	seq_printf(s, "%llu.%02llu %llu.%02llu\n", (ull)up / 100, (ull)up % 100, (ull)idle / 100,
-		   (ull)idle % 100);
+	ull up = clock_ns() / 10000000, idle = usage_of_all().idle;
+	seq_printf(s, "%llu.%02llu %llu.%02llu\n", up / 100, up % 100, idle / 100, idle % 100);
 }
 
 static void show_loadavg(struct seq *s)
 {
-	struct usage u;
+	struct census n = take_census();
 	struct sched_stats st;
 	uint64_t load[3];
-	cpu_usage(&u);
 	sched_stats(&st);
 	load_average(load);
 	for (int i = 0; i < 3; i++) {
 		uint64_t hundredths = (load[i] * 100 + 32768) >> 16;
 		seq_printf(s, "%llu.%02llu ", (ull)hundredths / 100, (ull)hundredths % 100);
 	}
-	seq_printf(s, "%llu/%u %d\n", (ull)st.runnable, u.threads, u.last_pid);
+	seq_printf(s, "%llu/%u %d\n", (ull)st.runnable, n.threads, n.last_pid);
 }
 
 static void show_version(struct seq *s)
@@ -260,6 +286,13 @@ static void show_osrelease(struct seq *s)
 static void show_os_version(struct seq *s)
 {
 	seq_printf(s, "%s\n", UTS_VERSION);
+}
+
+static void show_hostname(struct seq *s)
+{
+	char name[UTS_BYTES];
+	uts_nodename(name);
+	seq_printf(s, "%s\n", name);
 }
 
 static const char *cmdline_text = "";
@@ -352,6 +385,7 @@ void procfs_kernel_init(void)
 		{"sys/kernel/ostype", show_ostype, NULL},
 		{"sys/kernel/osrelease", show_osrelease, NULL},
 		{"sys/kernel/version", show_os_version, NULL},
+		{"sys/kernel/hostname", show_hostname, NULL},
 		{"sys/kernel/pid_max", show_pid_max, NULL},
 		{"sys/kernel/random/boot_id", show_boot_id, NULL},
 		{"sys/kernel/random/uuid", show_uuid, NULL},

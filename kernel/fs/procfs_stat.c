@@ -189,6 +189,7 @@ int procfs_pid_status(struct seq *out, struct task *t)
 		seq_printf(out, "VmSwap:\t       0 kB\n");
 	}
 	seq_printf(out, "Threads:\t%d\n", s.nthreads);
+	seq_printf(out, "SigQ:\t%llu/%llu\n", (ull)t->proc->nqueued, (ull)t->proc->rlim_sigpending);
 	seq_printf(out, "SigPnd:\t%016llx\nShdPnd:\t%016llx\n", (ull)s.pending, (ull)s.shared);
 	seq_printf(out, "SigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n", (ull)s.blocked,
 		   (ull)s.ignored, (ull)s.caught);
@@ -235,7 +236,7 @@ int procfs_pid_limits(struct seq *out, struct task *t)
 	limit(out, "Max locked memory", none, none, "bytes");
 	limit(out, "Max address space", none, none, "bytes");
 	limit(out, "Max file locks", none, none, "locks");
-	limit(out, "Max pending signals", none, none, "signals");
+	limit(out, "Max pending signals", p->rlim_sigpending, p->hard_sigpending, "signals");
 	limit(out, "Max msgqueue size", none, none, "bytes");
 	limit(out, "Max nice priority", 0, 0, "");
 	limit(out, "Max realtime priority", 0, 0, "");

@@ -6,6 +6,7 @@
  * inode->lock protects index and size. A page that is mapped by a process has a second reference,
  * so that a file may shrink or go away under a mapping. */
 #include "fs.h"
+#include "mm.h"
 
 #define LEAF_PAGES    512UL
 #define LEAF_BYTES    (LEAF_PAGES * PAGE_SIZE)
@@ -258,8 +259,10 @@ int ramfs_truncate(struct inode *in, uint64_t size)
 	if (size > MAX_FILE_SIZE)
 		return -EFBIG;
 	struct ram_data *d = in->priv;
+	mutex_lock(&in->cut_lock);
 	mutex_lock(&in->lock);
-	if (size < in->size) {
+	bool shorter = size < in->size;
+	if (shorter) {
 		pages_drop(d, (size + PAGE_SIZE - 1) / PAGE_SIZE);
 		struct page **slot = slot_find(d, size / PAGE_SIZE);
 		uint64_t off = size % PAGE_SIZE;
@@ -269,6 +272,9 @@ int ramfs_truncate(struct inode *in, uint64_t size)
 	in->size = size;
 	in->mtime_ns = in->ctime_ns = now_ns();
 	mutex_unlock(&in->lock);
+	if (shorter)
+		filemap_cut(in, ALIGN_UP(size, PAGE_SIZE));
+	mutex_unlock(&in->cut_lock);
 	return 0;
 }
 

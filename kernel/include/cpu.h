@@ -25,6 +25,9 @@ struct cpu {
 	uint64_t nmi_count;
 	void *sched;             /* proc/sched.c's run queue */
 	void *page_cache;        /* mm/page.c's free pages of this CPU */
+	/* Ticks that met user mode (nice: of processes with a positive nice value) and the kernel;
+	 * the rest of `ticks` was idle. Interrupts taken. Written by their own CPU only. */
+	uint64_t user_ticks, nice_ticks, system_ticks, interrupts;
 };
 
 extern bool percpu_ready;

@@ -34,6 +34,9 @@ struct vma {
 	uint64_t offset;     /* of start in the file, bytes */
 	struct shared_anon *anon; /* one reference held, else NULL */
 	uint32_t max_prot;   /* what mprotect may allow: a read-only file's shared area: no write */
+	struct mm *mm;       /* whose area it is, once it is in mm->areas */
+	struct list map_link; /* in inode->mappings; inode->map_lock */
+	uint64_t cut;        /* inode->cuts when it was last looked at for that */
 	char name[16];       /* "[stack]", "[heap]" for /proc, else "" */
 };
 
@@ -76,6 +79,10 @@ struct vma *mm_find(struct mm *mm, uint64_t addr);
  * `write`, `exec`: what was tried. 0: retry the instruction; -EFAULT: SIGSEGV (SEGV_MAPERR);
  * -EACCES: SIGSEGV (SEGV_ACCERR); -ENOMEM: kill the process; -EIO: SIGBUS (beyond the file). */
 int mm_fault(struct mm *mm, uint64_t va, bool write, bool exec);
+
+/* The file ends at `end` now, page aligned: what shows more of it, private copies included, loses
+ * those pages in every process, so that a touch is SIGBUS. inode->cut_lock held, no other. */
+void filemap_cut(struct inode *in, uint64_t end);
 
 /* Another process's memory, for /proc/PID/cmdline and (later) ptrace: bytes copied or -errno. */
 long mm_peek(struct mm *mm, uint64_t va, void *dst, size_t n);

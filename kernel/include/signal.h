@@ -10,7 +10,7 @@ enum {
 	SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1,
 	SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP,
 	SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR,
-	SIGSYS, NSIG = 64,
+	SIGSYS, SIGRTMIN = 32, NSIG = 64,
 };
 
 enum { /* si_code */
@@ -42,6 +42,7 @@ struct siginfo { /* the kernel's own form; signal_frame.c writes Linux's 128 byt
 	uint64_t addr;    /* faults */
 	int trapno;       /* faults: vector, and the error code for the frame */
 	uint64_t error;
+	uint64_t value;   /* sigqueue() */
 };
 
 struct task;

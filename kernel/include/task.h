@@ -27,9 +27,12 @@ struct sigaction_k { /* as rt_sigaction passes it */
 	sigset_t mask;
 };
 
+struct rt_signal; /* signal_queue.c */
+
 struct sigqueue {
 	sigset_t set;
-	struct siginfo info[NSIG]; /* one of each signal; no real-time queueing beyond that */
+	struct rt_signal *rt;              /* real-time signals, sorted */
+	struct siginfo info[SIGRTMIN - 1]; /* of the others one each */
 };
 
 #define NGROUPS 32
@@ -80,6 +83,8 @@ struct process {
 	int exit_signal;           /* what the parent gets: SIGCHLD, or as clone() asked */
 	struct waitq thread_wait;  /* exec waits here for the other threads to leave */
 	struct task *exec_thread;  /* the thread that exec spares, while it waits */
+	uint64_t rlim_sigpending, hard_sigpending;
+	uint64_t nqueued;          /* real-time signals in its and its threads' queues. siglock */
 };
 
 struct task {
@@ -158,6 +163,7 @@ void sched_tick(struct pt_regs *regs);       /* from the timer interrupt */
 noreturn void cpu_idle(void);
 struct task *kthread_create(const char *name, void (*fn)(void *), void *arg);
 struct sched_stats { uint64_t switches, runnable; };
+extern uint64_t task_forks; /* threads and processes made since boot. Atomic */
 void sched_stats(struct sched_stats *st);
 
 /* fork.c, exec.c, exit.c */

@@ -6,5 +6,10 @@
 #define UTS_SYSNAME "Linux"
 #define UTS_RELEASE "6.1.0-kaiser"
 #define UTS_VERSION "#1 SMP KAISER"
+#define UTS_MACHINE "x86_64"
+
+enum { UTS_BYTES = 65 }; /* of each name, with its end */
+/* What sethostname() set last, cleared to its end. proc/misc.c. */
+void uts_nodename(char name[UTS_BYTES]);
 
 #endif

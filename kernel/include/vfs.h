@@ -6,6 +6,7 @@
 #include "base.h"
 #include "list.h"
 #include "page.h"
+#include "spinlock.h"
 #include "sync.h"
 
 enum {
@@ -77,6 +78,11 @@ struct inode {
 	struct inode *parent;    /* directories: one reference; NULL for a root. tree_lock */
 	char *name;              /* directories: in the parent; kmalloc'ed or NULL. tree_lock */
 	bool mounted_on;         /* something is mounted here: see mount.c */
+	int writers;             /* open for writing; negative: run as a program. Atomic */
+	struct mutex cut_lock;   /* one truncation at a time; before any mm's lock */
+	spinlock_t map_lock;     /* the next two; innermost */
+	struct list mappings;    /* vma.map_link of every area that shows this file */
+	uint64_t cuts;           /* truncations so far: mm/filemap.c */
 };
 
 enum { DEV_ROOT = 1, DEV_PIPE = 2, DEV_PROC = 3, DEV_FIRST_TMPFS = 16 };
@@ -97,6 +103,12 @@ void inode_put(struct inode *in);
 void file_get(struct file *f);
 void file_put(struct file *f);
 
+/* A file is written to or run, not both. 0, which its opposite ends, or -ETXTBSY. */
+int inode_begin_write(struct inode *in);
+void inode_end_write(struct inode *in);
+int inode_begin_exec(struct inode *in);
+void inode_end_exec(struct inode *in);
+
 /* Path look-up relative to the current task's cwd (or absolute). NULL-safe pointers: err_ptr(). */
 struct file *file_open(const char *path, uint32_t flags, uint32_t mode);
 /* Kernel-buffer I/O at an offset: bytes or -errno. exec and mmap read through this. */
@@ -111,6 +123,8 @@ struct page *inode_get_page(struct inode *in, uint64_t pos, bool write);
 /* A task's open files (fs/fdtable.c) and directory (fs/namei.c). fork: copy; CLONE_FILES: get. */
 struct files *files_create(void);
 struct files *files_copy(struct files *f);
+/* Somebody else has a reference. */
+bool files_shared(const struct files *f);
 void files_get(struct files *f);
 void files_put(struct files *f);
 void files_close_on_exec(struct files *f);

@@ -50,6 +50,7 @@ struct mm *mm_fork(struct mm *parent)
 	if (!child)
 		return NULL;
 	mutex_lock(&parent->lock);
+	mutex_lock(&child->lock); /* a truncation may find its areas already */
 	child->brk_start = parent->brk_start;
 	child->brk = parent->brk;
 	child->mmap_top = parent->mmap_top;
@@ -58,9 +59,11 @@ struct mm *mm_fork(struct mm *parent)
 	child->arg_end = parent->arg_end;
 	child->env_start = parent->env_start;
 	child->env_end = parent->env_end;
-	child->exe = parent->exe;
-	if (child->exe)
-		inode_get(child->exe);
+	/* Cannot be refused: the parent runs it. */
+	if (parent->exe && inode_begin_exec(parent->exe) == 0) {
+		inode_get(parent->exe);
+		child->exe = parent->exe;
+	}
 	list_for_each_entry (v, &parent->areas, struct vma, link) {
 		err = copy_area(parent, child, v, &demoted);
 		if (err)
@@ -69,6 +72,7 @@ struct mm *mm_fork(struct mm *parent)
 	/* Before the child can write to, or the parent's CPUs read, what they now share. */
 	if (demoted)
 		kaiser_flush_space(&parent->space, false);
+	mutex_unlock(&child->lock);
 	mutex_unlock(&parent->lock);
 	if (err) {
 		mm_put(child);

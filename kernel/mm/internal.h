@@ -101,6 +101,12 @@ bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end);
 /* The highest free place of len bytes below mmap_top, or -ENOMEM. */
 long vma_find_gap(struct mm *mm, uint64_t len);
 
+/* ---- filemap.c: from a file to the areas that show it ------------------------------------- */
+
+/* When v has its place in v->mm, and before it goes. Nothing is done for areas without a file. */
+void filemap_add(struct vma *v);
+void filemap_remove(struct vma *v);
+
 /* ---- anon.c: memory shared between processes without a file ------------------------------- */
 
 struct shared_anon;

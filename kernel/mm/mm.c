@@ -54,8 +54,10 @@ void mm_put(struct mm *mm)
 		vma_remove(mm, v);
 		vma_free(v);
 	}
-	if (mm->exe)
+	if (mm->exe) {
+		inode_end_exec(mm->exe);
 		inode_put(mm->exe);
+	}
 	kfree(mm);
 }
 

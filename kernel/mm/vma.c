@@ -42,6 +42,7 @@ struct vma *vma_new(uint64_t start, uint64_t end, uint32_t prot, uint32_t flags)
 	if (!v)
 		return NULL;
 	list_init(&v->link);
+	list_init(&v->map_link);
 	v->start = start;
 	v->end = end;
 	v->prot = prot;
@@ -58,6 +59,7 @@ struct vma *vma_dup(const struct vma *v)
 		return NULL;
 	*n = *v;
 	list_init(&n->link);
+	list_init(&n->map_link);
 	if (n->inode)
 		inode_get(n->inode);
 	if (n->anon)
@@ -67,6 +69,7 @@ struct vma *vma_dup(const struct vma *v)
 
 void vma_free(struct vma *v)
 {
+	filemap_remove(v);
 	if (v->inode)
 		inode_put(v->inode);
 	if (v->anon)
@@ -79,6 +82,8 @@ void vma_insert(struct mm *mm, struct vma *v)
 	struct vma *next = vma_after(mm, v->start);
 
 	list_add_tail(next ? &next->link : &mm->areas, &v->link);
+	v->mm = mm;
+	filemap_add(v);
 	mm->total_pages += vma_pages(v);
 }
 
@@ -102,6 +107,7 @@ int vma_split_at(struct mm *mm, uint64_t addr)
 	upper->start = addr;
 	v->end = addr;
 	list_add(&v->link, &upper->link);
+	filemap_add(upper);
 	return 0;
 }
 

@@ -122,11 +122,14 @@ static int build(struct mm *mm, struct file *f, struct elf_load *load, const cha
 
 	if (bytes > ARG_MAX_TOTAL + 2 * MAX_PATH + PAGE_SIZE)
 		return -E2BIG;
-	err = elf_map(f, mm, load);
+	err = inode_begin_exec(f->inode);
 	if (err)
 		return err;
 	inode_get(f->inode);
 	mm->exe = f->inode;
+	err = elf_map(f, mm, load);
+	if (err)
+		return err;
 	mm->brk_start = load->image.end + layout_random() % BRK_SPREAD_PAGES * PAGE_SIZE;
 	mm->brk = mm->brk_start;
 	err = exec_stack_map(mm, bytes, load->image.exec_stack);
@@ -139,6 +142,24 @@ static int build(struct mm *mm, struct file *f, struct elf_load *load, const cha
 	swap_mm(old);
 	/* The space is private to this call: a fault in it can only be for want of memory. */
 	return err == -EFAULT ? -ENOMEM : err;
+}
+
+/* A table of open files that other processes share (CLONE_FILES) is left to them: `copy`, made
+ * while failure was possible, takes its place. If it is not needed it goes. */
+static void own_files(struct task *t, struct files *copy)
+{
+	struct files *old = copy;
+	uint64_t irq;
+
+	if (!copy)
+		return;
+	if (files_shared(t->files)) {
+		irq = spin_lock_irqsave(&task_lock);
+		old = t->files;
+		t->files = copy;
+		spin_unlock_irqrestore(&task_lock, irq);
+	}
+	files_put(old);
 }
 
 static void commit(struct mm *mm, uint64_t ip, uint64_t sp, const char *execfn)
@@ -174,17 +195,28 @@ static int run_elf(struct file *f, const char *path, const char *execfn, char *c
 {
 	struct elf_load *load = kzalloc(sizeof(*load));
 	struct mm *mm = mm_create();
+	struct files *files = NULL;
 	uint64_t sp = 0;
 	int err = -ENOMEM;
 
 	if (load && mm)
 		err = build(mm, f, load, execfn, argv, envp, &sp);
+	if (!err && files_shared(current->files)) {
+		files = files_copy(current->files);
+		if (!files)
+			err = -ENOMEM;
+	}
 	if (!err)
 		err = become_only_thread();
-	if (!err)
+	if (!err) {
+		own_files(current, files);
 		commit(mm, load->image.entry, sp, execfn);
-	else if (mm)
-		mm_put(mm);
+	} else {
+		if (files)
+			files_put(files);
+		if (mm)
+			mm_put(mm);
+	}
 	if (err)
 		refuse(why, path, load ? load->why : NULL, err);
 	kfree(load);

@@ -202,7 +202,11 @@ static bool leave_process(struct process *p, struct task *t, int status)
 	p->gone_utime_ns += t->utime_ns;
 	p->gone_stime_ns += t->stime_ns;
 	list_del(&t->thread_link);
+	signal_retarget_locked(t, ~UINT64_C(0));
+	sigqueue_drop_locked(p, t->pending, ~UINT64_C(0));
 	last = --p->nthreads == 0;
+	if (last)
+		sigqueue_drop_locked(p, p->pending, ~UINT64_C(0));
 	if (leader)
 		p->leader_status = status;
 	if (last && !p->exiting)

@@ -27,6 +27,8 @@
 
 enum { VFORK_POLL_NS = 50 * 1000 * 1000 };
 
+uint64_t task_forks;
+
 static struct waitq vfork_queue = WAITQ_INIT(vfork_queue);
 
 static int check_flags(uint64_t flags, uint64_t tls)
@@ -120,6 +122,8 @@ static void copy_process(struct process *to, struct process *from, uint64_t flag
 	to->rlim_nofile = from->rlim_nofile;
 	to->hard_stack = from->hard_stack;
 	to->hard_nofile = from->hard_nofile;
+	to->rlim_sigpending = from->rlim_sigpending;
+	to->hard_sigpending = from->hard_sigpending;
 	to->nice = from->nice;
 	to->undumpable = from->undumpable;
 	memcpy(to->name, from->name, sizeof(to->name));
@@ -247,6 +251,7 @@ long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t p
 		discard(t, p);
 		return err;
 	}
+	__atomic_add_fetch(&task_forks, 1, __ATOMIC_RELAXED);
 	sched_enqueue_new(t);
 	if (vfork) {
 		vfork_wait(t);

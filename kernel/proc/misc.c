@@ -5,47 +5,52 @@
 #include "proc.h"
 #include "syscall.h"
 #include "uaccess.h"
+#include "utsname.h"
 
-#define NAME_BYTES 65
 #define NS_PER_SEC UINT64_C(1000000000)
 
 /* ---- names ---- */
 
 static spinlock_t name_lock = SPINLOCK_INIT;
-static char nodename[NAME_BYTES] = "kaiser";
+static char nodename[UTS_BYTES] = "kaiser";
 
 struct user_utsname {
-	char sysname[NAME_BYTES], nodename[NAME_BYTES], release[NAME_BYTES], version[NAME_BYTES],
-		machine[NAME_BYTES], domainname[NAME_BYTES];
+	char sysname[UTS_BYTES], nodename[UTS_BYTES], release[UTS_BYTES], version[UTS_BYTES],
+		machine[UTS_BYTES], domainname[UTS_BYTES];
 };
 _Static_assert(sizeof(struct user_utsname) == 390, "struct utsname");
+
+void uts_nodename(char name[UTS_BYTES])
+{
+	spin_lock(&name_lock);
+	memcpy(name, nodename, UTS_BYTES);
+	spin_unlock(&name_lock);
+}
 
 SYSCALL1(uname, uint64_t, va)
 {
 	struct user_utsname u;
 	memset(&u, 0, sizeof(u));
-	strlcpy(u.sysname, "Linux", NAME_BYTES);
-	strlcpy(u.release, "6.1.0-kaiser", NAME_BYTES);
-	strlcpy(u.version, "#1 SMP KAISER", NAME_BYTES);
-	strlcpy(u.machine, "x86_64", NAME_BYTES);
-	strlcpy(u.domainname, "(none)", NAME_BYTES);
-	spin_lock(&name_lock);
-	memcpy(u.nodename, nodename, NAME_BYTES);
-	spin_unlock(&name_lock);
+	strlcpy(u.sysname, UTS_SYSNAME, UTS_BYTES);
+	strlcpy(u.release, UTS_RELEASE, UTS_BYTES);
+	strlcpy(u.version, UTS_VERSION, UTS_BYTES);
+	strlcpy(u.machine, UTS_MACHINE, UTS_BYTES);
+	strlcpy(u.domainname, "(none)", UTS_BYTES);
+	uts_nodename(u.nodename);
 	return copy_to_user(va, &u, sizeof(u));
 }
 
 SYSCALL2(sethostname, uint64_t, va, int64_t, len)
 {
-	char name[NAME_BYTES] = {0};
+	char name[UTS_BYTES] = {0};
 	if (current->proc->cred.euid != 0)
 		return -EPERM;
-	if (len < 0 || len >= NAME_BYTES)
+	if (len < 0 || len >= UTS_BYTES)
 		return -EINVAL;
 	if (copy_from_user(name, va, (size_t)len) != 0)
 		return -EFAULT;
 	spin_lock(&name_lock);
-	memcpy(nodename, name, NAME_BYTES);
+	memcpy(nodename, name, UTS_BYTES);
 	spin_unlock(&name_lock);
 	return 0;
 }

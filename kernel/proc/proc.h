@@ -45,6 +45,15 @@ void signal_set_blocked(sigset_t set); /* of current; never SIGKILL, SIGSTOP */
 /* Parent's SIGCHLD and wait4: one of CLD_STOPPED, CLD_CONTINUED. Takes task_lock. */
 void signal_notify_parent(struct process *p, int code, int status);
 
+enum { SIGPENDING_MAX = 1024 }; /* the default limit of real-time signals kept for a process */
+/* ---- signal_queue.c. siglock of p held; q is p's or one of its threads'. ---- */
+/* replace: of a signal below SIGRTMIN, the new information counts. 0, or -EAGAIN: no room. */
+int sigqueue_add_locked(struct process *p, struct sigqueue *q, int sig, const struct siginfo *info,
+			bool replace);
+/* Takes the oldest `sig`, which is in q->set. */
+void sigqueue_take_locked(struct process *p, struct sigqueue *q, int sig, struct siginfo *info);
+void sigqueue_drop_locked(struct process *p, struct sigqueue *q, sigset_t set);
+
 /* ---- signal_deliver.c ---- */
 /* True if signal_deliver() must be called on this way to user mode: a signal, a stop or an exit is
  * pending, a mask is to be put back, or the call's result asks for a restart (its signal may

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits, usage, priorities. Two resources have limits that hold here, the stack and the number of
- * open files; no core is ever written; all others are unlimited, and setting a limit that would not
- * be enforced is refused. */
+/* Limits, usage, priorities. Three resources have limits that hold here: the stack, the number of
+ * open files, and that of queued signals; no core is ever written; all others are unlimited, and
+ * setting a limit that would not be enforced is refused. */
 #include "proc.h"
 #include "syscall.h"
 #include "uaccess.h"
@@ -10,6 +10,7 @@ enum {
 	RLIMIT_STACK = 3,
 	RLIMIT_CORE = 4,
 	RLIMIT_NOFILE = 7,
+	RLIMIT_SIGPENDING = 11,
 	RLIMIT_NICE = 13,
 	RLIMIT_RTPRIO = 14,
 	RLIMITS = 16,
@@ -30,6 +31,8 @@ static struct user_rlimit limit_get(const struct process *p, unsigned resource)
 	case RLIMIT_NOFILE:
 		return (struct user_rlimit){p->rlim_nofile,
 					    p->hard_nofile ? p->hard_nofile : NOFILE};
+	case RLIMIT_SIGPENDING:
+		return (struct user_rlimit){p->rlim_sigpending, p->hard_sigpending};
 	case RLIMIT_CORE:
 	case RLIMIT_NICE:
 	case RLIMIT_RTPRIO:
@@ -47,6 +50,7 @@ static int limit_set(struct process *p, unsigned resource, struct user_rlimit li
 	switch (resource) {
 	case RLIMIT_STACK:
 	case RLIMIT_NOFILE:
+	case RLIMIT_SIGPENDING:
 		if (lim.hard > old.hard && current->proc->cred.euid != 0)
 			return -EPERM;
 		break;
@@ -59,6 +63,11 @@ static int limit_set(struct process *p, unsigned resource, struct user_rlimit li
 	if (resource == RLIMIT_STACK) {
 		p->rlim_stack = lim.soft;
 		p->hard_stack = lim.hard ? lim.hard : 1;
+		return 0;
+	}
+	if (resource == RLIMIT_SIGPENDING) {
+		p->rlim_sigpending = lim.soft;
+		p->hard_sigpending = lim.hard;
 		return 0;
 	}
 	if (lim.hard > NOFILE)
@@ -153,7 +162,7 @@ SYSCALL2(getrusage, int, who, uint64_t, va)
 	return copy_to_user(va, &ru, sizeof(ru));
 }
 
-/* ---- nice values: kept and shown; the scheduler treats all alike ---- */
+/* ---- nice values: of processes; sched.c makes slices of them ---- */
 
 enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
 

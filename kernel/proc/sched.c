@@ -7,6 +7,9 @@
  * takes the CPU from one that has less left: so who sleeps much answers fast, and nobody who only
  * pretends to sleep keeps the others waiting for longer than a slice.
  *
+ * Nice values change the length of a slice: one tick at 19, 100 ms at -20. Who is nicer thus also
+ * takes the CPU from the others less often when it wakes up.
+ *
  * A queue's lock covers the tasks whose `cpu` names it, queued or not: their state is changed by
  * wakers, and their `cpu` by whoever moves them, with that lock held. schedule() keeps the lock
  * until the next task runs on its own stack (finish_switch()), so whoever holds it and sees a task
@@ -21,7 +24,7 @@
 #undef current /* here it is a field of struct cpu, read with interrupts off */
 
 enum {
-	SLICE_TICKS = HZ / 50,   /* 20 ms */
+	SLICE_TICKS = HZ / 50,   /* 20 ms, at nice 0 */
 	BALANCE_TICKS = HZ / 10, /* how often a busy CPU looks for a fair share */
 	MSR_FS_BASE = (int)0xc0000100,
 	MSR_USER_GS_BASE = (int)0xc0000102, /* while in the kernel */
@@ -82,6 +85,16 @@ static struct rq *task_rq_lock(struct task *t)
 			return rq;
 		spin_unlock(&rq->lock);
 	}
+}
+
+/* A fresh slice for t. */
+static unsigned slice_of(const struct task *t)
+{
+	int nice = t->proc ? __atomic_load_n(&t->proc->nice, __ATOMIC_RELAXED) : 0;
+
+	if (nice <= 0)
+		return (unsigned)(SLICE_TICKS * (5 - nice) / 5);
+	return MAX((unsigned)(SLICE_TICKS * (20 - nice) / 20), 1u);
 }
 
 static unsigned load(const struct rq *rq)
@@ -175,7 +188,7 @@ bool sched_wake_if(struct task *t, unsigned states)
 		t->on_rq = true;
 		t->woken = t->slice > 0;
 		if (!t->woken)
-			t->slice = SLICE_TICKS;
+			t->slice = slice_of(t);
 		place_and_unlock(rq, t);
 	}
 	irq_restore(irq);
@@ -191,7 +204,7 @@ void sched_enqueue_new(struct task *t)
 {
 	uint64_t irq = irq_save();
 
-	t->slice = SLICE_TICKS;
+	t->slice = slice_of(t);
 	place_and_unlock(task_rq_lock(t), t);
 	irq_restore(irq);
 }
@@ -334,7 +347,7 @@ static struct task *requeue(struct rq *rq, struct task *prev, bool preempted)
 	struct task *next = NULL;
 
 	if (prev->slice == 0) {
-		prev->slice = SLICE_TICKS;
+		prev->slice = slice_of(prev);
 		preempted = false;
 	}
 	/* Who was only interrupted goes on right after. */
@@ -406,10 +419,16 @@ void sched_tick(struct pt_regs *regs)
 
 	if (!rq)
 		return;
-	if (kaiser_user_mode(regs))
+	if (kaiser_user_mode(regs)) {
 		t->utime_ns += 1000000000 / HZ;
-	else if (t != rq->idle)
+		if (t->proc->nice > 0)
+			c->nice_ticks++;
+		else
+			c->user_ticks++;
+	} else if (t != rq->idle) {
 		t->stime_ns += 1000000000 / HZ;
+		c->system_ticks++;
+	}
 	sched_timers_run(now);
 	if (c->id == 0)
 		itimer_check(now);

@@ -5,29 +5,15 @@
  * A signal is recorded under the receiver's siglock, in the queue of one thread or in the one that
  * the threads of a process share, and the thread that should look at it is kicked. No wake-up is
  * lost: a sleeper marks itself before it tests for signals, a sender records the signal before it
- * looks at the sleeper's state, and a full barrier lies between the two on both sides. Signals of
- * one number do not queue up behind each other, not even real-time ones.
+ * looks at the sleeper's state, and a full barrier lies between the two on both sides.
  */
 #include "proc.h"
 
-static void record(struct sigqueue *q, int sig, const struct siginfo *info, bool replace)
-{
-	if ((q->set & SIGMASK(sig)) && !replace)
-		return;
-	struct siginfo *slot = &q->info[sig - 1];
-	if (info)
-		*slot = *info;
-	else
-		*slot = (struct siginfo){.code = SI_KERNEL};
-	slot->signo = sig;
-	q->set |= SIGMASK(sig);
-}
-
 void signal_flush_locked(struct process *p, sigset_t set)
 {
-	p->pending->set &= ~set;
+	sigqueue_drop_locked(p, p->pending, set);
 	list_for_each_entry (t, &p->threads, struct task, thread_link)
-		t->pending->set &= ~set;
+		sigqueue_drop_locked(p, t->pending, set);
 }
 
 void signal_kick(struct task *t, bool fatal)
@@ -103,25 +89,30 @@ static void kick_one(struct process *p, struct task *t, int sig)
 static int send(struct task *t, int sig, const struct siginfo *info, bool whole_process)
 {
 	struct process *p = t->proc;
+	int err = 0;
 	if (sig < 1 || sig > NSIG)
 		return -EINVAL;
 	if (!p)
 		return -ESRCH;
 	uint64_t flags = spin_lock_irqsave(&p->siglock);
-	if (p->nthreads == 0 || p->exiting || init_refuses(p, sig, info))
+	/* Who has left the process takes nothing more: its queue was emptied. */
+	if (p->nthreads == 0 || p->exiting || init_refuses(p, sig, info) ||
+	    (!whole_process && list_empty(&t->thread_link)))
 		goto out;
 	prepare_job_control(p, sig);
 	/* A blocked signal is kept even if ignored now: sigtimedwait() may want it. */
 	if (ignored(p, sig) && !((t->blocked | t->real_blocked) & SIGMASK(sig)))
 		goto out;
-	record(whole_process ? p->pending : t->pending, sig, info, false);
+	err = sigqueue_add_locked(p, whole_process ? p->pending : t->pending, sig, info, false);
+	if (err)
+		goto out;
 	if (whole_process || sig == SIGKILL)
 		kick_one(p, t, sig);
 	else if (wants(t, sig))
 		signal_kick(t, false);
 out:
 	spin_unlock_irqrestore(&p->siglock, flags);
-	return 0;
+	return err;
 }
 
 int signal_send_thread(struct task *t, int sig, const struct siginfo *info)
@@ -201,7 +192,7 @@ void signal_fault(int sig, int code, uint64_t addr, struct pt_regs *regs)
 		act->handler = SIG_DFL;
 		t->blocked &= ~SIGMASK(sig);
 	}
-	record(t->pending, sig, &info, true);
+	sigqueue_add_locked(p, t->pending, sig, &info, true); /* not real-time: cannot fail */
 	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
@@ -217,8 +208,7 @@ int signal_dequeue_locked(sigset_t set, struct siginfo *info)
 			continue;
 		int sig = __builtin_ctzll(choices[i]) + 1;
 		struct sigqueue *q = (own->set & SIGMASK(sig)) ? own : shared;
-		*info = q->info[sig - 1];
-		q->set &= ~SIGMASK(sig);
+		sigqueue_take_locked(t->proc, q, sig, info);
 		return sig;
 	}
 	return 0;

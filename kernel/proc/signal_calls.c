@@ -272,3 +272,63 @@ SYSCALL3(tgkill, int, tgid, int, tid, int, sig)
 		return -EINVAL;
 	return kill_thread(tgid, tid, sig);
 }
+
+/* ---- with information of the sender's own making ---- */
+
+static int info_from_user(uint64_t va, int sig, struct siginfo *info)
+{
+	struct user_siginfo u;
+	if (copy_from_user(&u, va, sizeof(u)) != 0)
+		return -EFAULT;
+	*info = (struct siginfo){.signo = sig,
+				 .err = u.err,
+				 .code = u.code,
+				 .pid = u.queued.pid,
+				 .uid = u.queued.uid,
+				 .status = u.child.status,
+				 .addr = u.addr,
+				 .value = u.queued.value};
+	return 0;
+}
+
+/* To others nobody may pretend to be the kernel, kill() or tkill(). */
+static bool may_claim(const struct siginfo *info, int id)
+{
+	return (info->code < 0 && info->code != SI_TKILL) || current->tid == id;
+}
+
+static long send_claimed(int tgid, int tid, int sig, const struct siginfo *info)
+{
+	if (sig < 0 || sig > NSIG)
+		return -EINVAL;
+	struct task *t = task_find(tid);
+	if (!t)
+		return -ESRCH;
+	long err = 0;
+	if (!t->proc || (tgid && t->proc->pid != tgid))
+		err = -ESRCH;
+	else if (!may_signal(t->proc, sig))
+		err = -EPERM;
+	else if (sig)
+		err = tgid ? signal_send_thread(t, sig, info) : signal_send_process(t, sig, info);
+	task_put(t);
+	return err;
+}
+
+SYSCALL3(rt_sigqueueinfo, int, pid, int, sig, uint64_t, va)
+{
+	struct siginfo info;
+	if (info_from_user(va, sig, &info) != 0)
+		return -EFAULT;
+	return may_claim(&info, pid) ? send_claimed(0, pid, sig, &info) : -EPERM;
+}
+
+SYSCALL4(rt_tgsigqueueinfo, int, tgid, int, tid, int, sig, uint64_t, va)
+{
+	struct siginfo info;
+	if (info_from_user(va, sig, &info) != 0)
+		return -EFAULT;
+	if (tgid <= 0 || tid <= 0)
+		return -EINVAL;
+	return may_claim(&info, tid) ? send_claimed(tgid, tid, sig, &info) : -EPERM;
+}

@@ -60,8 +60,9 @@ static void siginfo_fill(struct user_siginfo *u, const struct siginfo *info)
 		u->child.uid = info->uid;
 		u->child.status = info->status;
 	} else if (info->code != SI_KERNEL) {
-		u->child.pid = info->pid;
-		u->child.uid = info->uid;
+		u->queued.pid = info->pid;
+		u->queued.uid = info->uid;
+		u->queued.value = info->value;
 	}
 }
 

@@ -19,11 +19,17 @@ struct user_siginfo {
 			uint32_t uid;
 			int32_t status;
 		} child;
+		struct {
+			int32_t pid;
+			uint32_t uid;
+			uint64_t value;
+		} queued;
 		uint8_t bytes[112];
 	};
 };
 _Static_assert(sizeof(struct user_siginfo) == 128, "siginfo");
 _Static_assert(offsetof(struct user_siginfo, addr) == 16, "siginfo.si_addr");
+_Static_assert(offsetof(struct user_siginfo, queued.value) == 24, "siginfo.si_value");
 
 struct user_stack {
 	uint64_t sp;

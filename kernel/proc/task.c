@@ -199,6 +199,7 @@ struct process *process_alloc(void)
 	p->exit_signal = SIGCHLD;
 	p->rlim_stack = UINT64_C(8) << 20;
 	p->rlim_nofile = NOFILE;
+	p->rlim_sigpending = p->hard_sigpending = SIGPENDING_MAX;
 	list_init(&p->children);
 	list_init(&p->sibling);
 	list_init(&p->threads);

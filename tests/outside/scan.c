@@ -95,17 +95,19 @@ static void look_for_address(struct scan *s, unsigned at)
 		   s->leaf->va + at, v);
 }
 
-/* A root's address with any of the bits that CR3 or a table entry adds; alone in four bytes; and
- * its frame's number. */
+/* A root's address with any of the bits that CR3 or a table entry adds; in data also alone in four
+ * bytes, and its frame's number, where nothing else has been made out. */
 static void look_for_root(struct scan *s, unsigned at)
 {
 	uint64_t v = value(s, at);
+	bool four = !s->leaf->exec && !s->marked[at] && !s->marked[at + 1] && !s->marked[at + 2] &&
+		    !s->marked[at + 3];
 
 	for (unsigned i = 0; i < s->l->roots; i++) {
 		uint64_t root = s->l->root[i];
 
 		if (((v & UINT64_C(0x000ffffffffff000)) == root && (v >> 52 & 0x7ff) == 0) ||
-		    (uint32_t)v == root || (uint32_t)v == root >> 12)
+		    (four && ((uint32_t)v == root || (uint32_t)v == root >> 12)))
 			look_found(s->l, LOOK_ROOTS, s->cpu, "at %#lx: %#lx, and %#lx is a root",
 				   s->leaf->va + at, v, root);
 	}

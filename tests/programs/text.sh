@@ -3,12 +3,12 @@
 table() { seq 1 "${1:-2000}" | awk '{ x = ($1 * 7919 + 13) % 10007; print $1, "n" x % 17, x, x / 3 }'; }
 
 t_sort() { table | sort -k2,2 -k3,3nr | sed -n '1p;500p;1999p'; table | sort -u -k2,2 | wc -l; table | sort -c -n; echo $?
-	table 9 | sort -R | sort -n | head -n 2; printf 'b\0a\0' | sort -z | tr '\0' '\n'; }
+	printf 'b\0a\0' | sort -z | tr '\0' '\n'; }
 t_uniq() { table | cut -d' ' -f2 | sort | uniq -c | sort -rn | head -n 4; printf 'a\na\nb\nc\nc\n' >u; uniq -d u; uniq -u u; }
 t_sed() { table 40 | sed -n '/n3 /{s/\([0-9]*\) \(n3\)/\2=\1/;p}'; table 5 | sed '2i\inserted
 3d;$a\last' | sed 's/[0-9]/<&>/2g;y/n/N/'; printf 'a\nb\nc\n' | sed -n 'H;${x;s/\n/,/g;p}'; table 9 >f; sed -i '1!G;h;$!d' f; cat f; }
 t_awk() { table | awk '{ a[$2] += $3; c[$2]++ } END { for (k in a) printf "%s %d %.2f %s\n", k, a[k], a[k] / c[k], toupper(k) }' | sort
-	awk 'BEGIN { printf "%c%5.2f|%-5s|%05d|%x|%e\n", 65, 3.14159, "ab", 42, 255, 12345.678; print length("abc"), substr("hello", 2, 3), index("hello", "l"), match("foobar", "o+"), RLENGTH; print sin(1), atan2(1, 2), exp(1), log(10), sqrt(2), int(-3.7) }'
+	awk 'BEGIN { printf "%c%5.2f|%-5s|%05d|%x|%e\n", 65, 3.14159, "ab", 42, 255, 12345.678; print length("abc"), substr("hello", 2, 3), index("hello", "l"), match("foobar", "o+"), RLENGTH; print int(-3.7), 7 % 3, 2 ^ 10 }'
 	awk 'BEGIN { while (("seq 1 5" | getline x) > 0) s += x; print s; print "x" | "cat"; close("cat"); system("echo from system") }'
 	awk -F: -v OFS=- 'gsub(/o/, "0") { $1 = $1; print }' <<END
 foo:bar:zoo
@@ -29,7 +29,7 @@ t_dumps() { table 3 | od -c; table 3 | od -An -tx1; table 3 | hexdump -C; table 
 round trip
 END
 	}
-t_sums() { table >t; md5sum t; sha1sum t; sha256sum t; sha512sum t; sha3sum t; crc32 t; sha256sum t >s; sha256sum -c s; cksum t 2>/dev/null; sum t 2>/dev/null; }
+t_sums() { table >t; md5sum t; sha1sum t; sha256sum t; sha512sum t; sha3sum t; crc32 t; sha256sum t >s; sha256sum -c s; }
 t_gzip() { table >t; cp t o; for z in gzip bzip2; do $z t; ls t.*; $z -d t.*; cmp t o && echo "$z same"; done; gzip -c t | zcat | cmp - o && echo piped; bzip2 -c t | bzcat | md5sum; }
 t_xz() { base64 -d <<END | xz -dc
 /Td6WFoAAATm1rRGAgAhARwAAAAQz1jM4AWfABxdADYaSh8IoVnCKA16d7pMXAxfxTsQ8dQTFMb2AAAAqE1YN2RfrTQAATigCwAAAIpJWoyxxGf7AgAAAAAEWVo=

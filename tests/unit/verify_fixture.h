@@ -49,4 +49,25 @@ void fx_gate(struct fixture *fx, unsigned vector, uint64_t target, unsigned ist)
 int fx_run(struct fixture *fx, const char *only);
 unsigned fx_check(const char *name); /* its place in the table */
 
+/* ---- verify_breakages.c ---- */
+
+extern struct fixture fx; /* what they break */
+
+struct breakage {
+	const char *name;
+	void (*fn)(void);
+	const char *check;
+	bool alone; /* no other check finds an error */
+};
+extern const struct breakage breakages[];
+extern const unsigned breakage_count;
+
+uint64_t *fx_leaf(uint64_t root, uint64_t va);
+uint64_t *fx_top(uint64_t root, uint64_t va);
+void fx_poke(uint64_t frame, unsigned offset, uint64_t value);
+/* A branch at `offset` of the gate text: opcode a, or 0f b, with a 32-bit distance. */
+void fx_branch(unsigned offset, uint8_t a, uint8_t b, uint64_t target);
+void large_page(void);
+void root_unreadable(void);
+
 #endif

@@ -10,5 +10,8 @@ void basic_processes(void);
 void basic_signals(void);
 void basic_threads(void);
 void basic_time(void);
+void basic_queue(void);
+void basic_mapped(void);
+void basic_system(void);
 
 #endif

@@ -6,7 +6,7 @@
  * callback only and know of the machine no more than they are told: a check whose facts are not
  * known says so, and is never silently passed.
  *
- * Nothing here allocates, waits, or needs more than 4 KiB of stack; whatever the tables hold, every
+ * Nothing here allocates, waits, or needs more than 6 KiB of stack; whatever the tables hold, every
  * function ends (table_limit) and reads only through the callback.
  */
 #ifndef KAISER_VERIFY_H

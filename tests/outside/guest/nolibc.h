@@ -69,7 +69,7 @@ struct action {
 #define SA_ONSTACK  0x08000000ul
 #define SA_NODEFER  0x40000000ul
 
-void signal_return(void);
+__attribute__((visibility("hidden"))) void signal_return(void);
 __asm__("	.text\n"
 	"signal_return:\n"
 	"	movl $15, %eax\n"

@@ -17,8 +17,10 @@
 
 /* Copied to PATTERN_CODE: 256 bytes at most. A fault goes on at the next label of pattern_resume.
  */
+#pragma GCC visibility push(hidden) /* or addresses need relocation, and nobody does that */
 extern const char pattern_code[], pattern_end[];
 extern const unsigned short pattern_resume[];
+#pragma GCC visibility pop
 
 __asm__("	.section .rodata\n"
 	"	.globl pattern_code, pattern_end, pattern_resume\n"

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+# GNU bash, Debian's bash-static.
+shopt -s extglob
+t_arrays() { a=(one 'two words' three); echo "${#a[@]} ${a[1]} ${a[@]:1:1}"; a+=(four); unset 'a[0]'; echo "${!a[@]}"; declare -A m=([x]=1 [y]=2); for k in "${!m[@]}"; do echo "$k=${m[$k]}"; done | sort; mapfile -t l < <(seq 1 500); echo "${#l[@]} ${l[499]}"; read -ra w <<<"a b c"; echo "${w[2]}"; }
+t_substitution() { diff <(seq 1 5) <(seq 1 6); cat <(echo a) <(echo b); seq 1 9 > >(wc -l); wait; sleep 0.1; tee >(md5sum >sum) <<<"here string" >/dev/null; sleep 0.2; cat sum; }
+t_language() { [[ abc =~ ^(a)(b.) ]] && echo "${BASH_REMATCH[2]}"; echo {1..5} {a..e..2} x{1,2}y; printf -v v '%03d' 7; echo $v ${v^^} $((v++)); for ((i = 0; i < 3; i++)); do echo -n $i; done; echo; x=Hello; echo "${x,,} ${x^^} ${x@Q}"; case foo.c in !(*.o)) echo ext ;; esac; echo $'tab\there' "${BASH_VERSINFO[0]}"; (( 2 ** 10 == 1024 )) && echo arith; local_test() { local -n r=$1; r=ref; }; local_test y; echo $y; }
+t_coproc() { coproc c { while read -r l; do echo "got $l"; done; }; echo x >&"${c[1]}"; read -r r <&"${c[0]}"; echo "$r"; eval "exec ${c[1]}>&-"; wait; echo $?; }
+t_processes() { for i in {1..30}; do (exit $((i % 3))) & done; n=0; while wait -n; do n=$((n + 1)); [ $n -gt 40 ] && break; done; wait; echo done; sleep 5 & kill %1; wait %1; echo $?; trap 'echo int' INT; kill -INT $$; set -m; sleep 0.1 & wait; jobs; set +m; time_it=$({ time true; } 2>&1 | grep -c real); echo $time_it; ulimit -n >/dev/null; echo ${PIPESTATUS[@]}; false | true | (exit 3); echo ${PIPESTATUS[@]}; seq 1 200000 | while read -r x; do ((s += x)); done; echo "$( (for i in {1..200}; do echo $i & done; wait) | sort -n | tail -n 1)"; }
