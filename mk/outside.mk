@@ -20,6 +20,7 @@ $(BUILD)/tests/visible $(BUILD)/tests/residue: $(OUTSIDE_LIB) \
 $(BUILD)/tests/guest/%: tests/outside/guest/%.c $(wildcard tests/outside/guest/*.h)
 	@mkdir -p $(@D)
 	$(HOSTCC) $(GUEST_CFLAGS) $(filter %.c %.S,$^) -o $@
+	@! readelf -rW $@ | grep R_X86_64 || { rm $@; echo "$@: nobody does its relocations"; exit 1; }
 
 $(BUILD)/tests/%.cpio.gz: $(BUILD)/tests/guest/% scripts/initramfs.sh
 	scripts/initramfs.sh -o $@ -i $<

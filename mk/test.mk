@@ -5,28 +5,31 @@
 tag = $(shell sed -n 's|^/\* $(1): \(.*\) \*/$$|\1|p' $(2))
 
 MUSLCC      ?= musl-gcc
+UNITDIR     ?= tests/unit
 USER_CFLAGS := -std=gnu11 -O1 -g -static -mno-red-zone -Wall -Wextra -Werror -Wno-unused-result
 UNIT_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	       -fno-omit-frame-pointer -Wall -Wextra -Werror -Ikaiser/include \
 	       -iquote kernel/include -iquote $(UNITDIR)
 SUITES := $(patsubst user/tests/%.c,%,$(shell grep -l '^/\* SRC: ' user/tests/*.c))
-UNITDIR ?= tests/unit
 # One without a SRC line cannot be built, and tests/unit.t says so.
 UNITS  := $(patsubst $(UNITDIR)/%.c,%,$(shell grep -l '^/\* SRC: ' $(UNITDIR)/test_*.c))
 
 define suite_rule
 $(BUILD)/user/$(1).musl: user/tests/$(1).c $(call tag,SRC,user/tests/$(1).c) $(wildcard user/tests/*.h)
 	@mkdir -p $$(@D)
-	$(MUSLCC) $(USER_CFLAGS) $(call tag,CFLAGS,user/tests/$(1).c) $$(filter %.c %.S,$$^) -o $$@
+	@echo "  USER    $$@"
+	$(Q)$(MUSLCC) $(USER_CFLAGS) $(call tag,CFLAGS,user/tests/$(1).c) $$(filter %.c %.S,$$^) -o $$@
 $(BUILD)/user/$(1).glibc: user/tests/$(1).c $(call tag,SRC,user/tests/$(1).c) $(wildcard user/tests/*.h)
 	@mkdir -p $$(@D)
-	$(HOSTCC) $(USER_CFLAGS) $(call tag,CFLAGS,user/tests/$(1).c) $$(filter %.c %.S,$$^) -o $$@
+	@echo "  USER    $$@"
+	$(Q)$(HOSTCC) $(USER_CFLAGS) $(call tag,CFLAGS,user/tests/$(1).c) $$(filter %.c %.S,$$^) -o $$@
 endef
 define unit_rule
 $(BUILD)/unit/$(1): $(UNITDIR)/$(1).c $(call tag,SRC,$(UNITDIR)/$(1).c) \
   $(wildcard $(UNITDIR)/*.h kernel/include/*.h kaiser/include/kaiser/*.h)
 	@mkdir -p $$(@D)
-	$(HOSTCC) $(UNIT_CFLAGS) $(call tag,CFLAGS,$(UNITDIR)/$(1).c) $$(filter %.c %.S,$$^) -o $$@ \
+	@echo "  UNIT    $(1)"
+	$(Q)$(HOSTCC) $(UNIT_CFLAGS) $(call tag,CFLAGS,$(UNITDIR)/$(1).c) $$(filter %.c %.S,$$^) -o $$@ \
 	  $(call tag,LIBS,$(UNITDIR)/$(1).c)
 endef
 $(foreach s,$(SUITES),$(eval $(call suite_rule,$(s))))

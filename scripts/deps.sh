@@ -15,7 +15,7 @@ table() {
 		f:/usr/lib/grub/i386-pc/boot.img|grub-pc-bin bochs|bochs
 		f:/usr/share/bochs/BIOS-bochs-latest|bochsbios
 		f:/usr/share/vgabios/vgabios.stdvga.bin|vgabios' ;;
-	test) table run && table iso && echo 'clang|clang prove|perl musl-gcc|musl-tools
+	test) table run && table iso && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
 		h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev h:libelf.h|libelf-dev' ;;
 	debug) table run && echo 'gdb|gdb' ;;
 	*) echo "deps.sh: no group '$1'" >&2 && return 1 ;;

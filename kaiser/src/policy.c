@@ -37,6 +37,8 @@ enum kaiser_mode kaiser_policy_parse(const char *cmdline)
 			quoted ^= *s == '"';
 			s++;
 		}
+		if (option_is(start, (size_t)(s - start), "--"))
+			break; /* what follows is for the first process */
 		if (option_is(start, (size_t)(s - start), "pti=auto"))
 			mode = KAISER_AUTO;
 		else if (option_is(start, (size_t)(s - start), "pti=on"))

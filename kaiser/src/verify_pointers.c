@@ -102,7 +102,7 @@ static void look_at_branch(struct scan *s, uint64_t va, const uint8_t *b, uint8_
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, target, KAISER_MAY_EXEC))
-			leak(s, KAISER_ERROR, va, target,
+			leak(s, m->is_constant ? KAISER_ERROR : KAISER_WARNING, va, target,
 			     "a branch to kernel code out of the window");
 	} else if (known(m, KAISER_KNOWN_WINDOW)) {
 		leak(s, KAISER_WARNING, va, target, "what looks like a branch out of the window");
@@ -112,8 +112,12 @@ static void look_at_branch(struct scan *s, uint64_t va, const uint8_t *b, uint8_
 /* buf holds `bytes` bytes from va on. The first was looked at already if it was carried. */
 static void look_at_bytes(struct scan *s, uint64_t va, unsigned bytes)
 {
+	const struct kaiser_machine *m = s->r->m;
+
 	for (unsigned i = s->carried ? 1 : 0; i + 8 <= bytes; i++) {
 		uint64_t v = 0;
+		if (s->exec && m->is_constant && m->is_constant(m->ctx, va + i, 8))
+			continue;
 		for (unsigned j = 0; j < 8; j++)
 			v |= (uint64_t)s->buf[i + j] << (8 * j);
 		look_at_value(s, va + i, v);

@@ -71,6 +71,22 @@ static bool self_is_foreign(void *ctx, uint64_t pa)
 	return false;
 }
 
+/* The gate text as the template has it holds no distance that depends on the kernel's place: those
+ * are filled in when the kernel view is built, in pages that are not visible. */
+static bool self_is_constant(void *ctx, uint64_t va, unsigned n)
+{
+	const struct self *s = ctx;
+	const uint8_t *view = s->k->text_user;
+	uint64_t offset = va - s->k->cfg.window - KAISER_WIN_TEXT;
+
+	if (offset >= KAISER_PAGE_SIZE)
+		return false;
+	for (unsigned i = 0; i < n && offset + i < KAISER_PAGE_SIZE; i++)
+		if (view[offset + i] != (uint8_t)kaiser_template[offset + i])
+			return false;
+	return true;
+}
+
 /* ---- lines ---- */
 
 struct text {
@@ -218,6 +234,7 @@ static void describe(struct self *s, struct kaiser_machine *m, struct kaiser_all
 		.read = self_read,
 		.is_root = self_is_root,
 		.is_foreign = self_is_foreign,
+		.is_constant = self_is_constant,
 	};
 	hw_cpuid(0x80000000, 0, r);
 	if (r[0] >= 0x80000008) {

@@ -144,7 +144,8 @@ struct kaiser {
 	bool nx;                   /* EFER.NXE is on */
 };
 
-/* Reads "pti=auto|on|off" and "nopti" from a Linux command line; the last one counts. any. */
+/* Reads "pti=auto|on|off" and "nopti" from a Linux command line, up to a "--"; the last one counts.
+ * any. */
 enum kaiser_mode kaiser_policy_parse(const char *cmdline);
 
 /* Bytes of address space the window takes for that many CPUs, a multiple of 2 MiB. any. */

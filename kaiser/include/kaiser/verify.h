@@ -84,6 +84,10 @@ struct kaiser_machine {
 	bool (*is_root)(void *ctx, uint64_t pa);
 	/* Whether the page at pa belongs to another CPU alone. NULL: not known. */
 	bool (*is_foreign)(void *ctx, uint64_t pa);
+	/* Whether the n bytes of visible code at va are what they would be wherever the kernel lay, so
+	 * that they cannot tell its place. NULL: not known. Then bytes that look like a branch into the
+	 * kernel are a warning only: some of any code does, by chance. */
+	bool (*is_constant)(void *ctx, uint64_t va, unsigned n);
 };
 
 /* ---- findings ---------------------------------------------------------------------------- */

@@ -85,11 +85,7 @@ static void on_signal(int sig, void *info, void *context)
 void program(void)
 {
 	static char stack[16384];
-	const struct {
-		void *sp;
-		long flags;
-		unsigned long size;
-	} alternative = {stack, 0, sizeof(stack)};
+	volatile unsigned long alternative[3]; /* a stack_t: address, flags, size */
 	char *page = (char *)PATTERN_PAGE;
 	static const int signals[] = {SIGILL, SIGTRAP, SIGBUS, SIGSEGV};
 
@@ -97,7 +93,10 @@ void program(void)
 		say("outside: no page for the pattern\n");
 	for (long i = 0; i < pattern_end - pattern_code; i++)
 		page[0x400 + i] = pattern_code[i];
-	call3(SYS_sigaltstack, (long)&alternative, 0, 0);
+	alternative[0] = (unsigned long)stack;
+	alternative[1] = 0;
+	alternative[2] = sizeof(stack);
+	call3(SYS_sigaltstack, (long)alternative, 0, 0);
 	for (unsigned i = 0; i < 4; i++)
 		handle(signals[i], on_signal, SA_ONSTACK | SA_NODEFER);
 	__asm__ volatile(
