@@ -46,6 +46,11 @@ static void leak(struct scan *s, enum kaiser_severity severity, uint64_t va, uin
 		     });
 }
 
+static bool is_live(const struct kaiser_machine *m, uint64_t va)
+{
+	return va + 8 > m->live_start && va < m->live_end;
+}
+
 static bool in_window(const struct kaiser_machine *m, uint64_t v)
 {
 	return known(m, KAISER_KNOWN_WINDOW) && v >= m->window_start && v <= m->window_end;
@@ -59,11 +64,21 @@ static bool kernel_maps(const struct kaiser_machine *m, uint64_t va, unsigned ri
 	       (v.rights & rights) == rights;
 }
 
+/* With somebody else's kernel: what user mode can find by itself is no secret. */
+static bool is_public(const struct kaiser_machine *m, uint64_t va)
+{
+	struct kaiser_visit v;
+
+	return m->foreign_kernel &&
+	       ((kaiser_translate(m, root_of(m->cr3), va, &v) && is_visible(m, &v)) ||
+		(kaiser_translate(m, root_of(m->cr3), va - 1, &v) && is_visible(m, &v)));
+}
+
 static void look_at_value(struct scan *s, uint64_t va, uint64_t v)
 {
 	const struct kaiser_machine *m = s->r->m;
 
-	if (!kernel_address(m, v) || v >= SMALL_NEGATIVE || in_window(m, v))
+	if (!kernel_address(m, v) || v >= SMALL_NEGATIVE || in_window(m, v) || is_public(m, v))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, v, 0) || kernel_maps(m, v - 1, 0))
@@ -116,6 +131,8 @@ static void look_at_bytes(struct scan *s, uint64_t va, unsigned bytes)
 
 	for (unsigned i = s->carried ? 1 : 0; i + 8 <= bytes; i++) {
 		uint64_t v = 0;
+		if (is_live(m, va + i))
+			continue;
 		if (s->exec && m->is_constant && m->is_constant(m->ctx, va + i, 8))
 			continue;
 		for (unsigned j = 0; j < 8; j++)
@@ -171,7 +188,7 @@ static void look_at_split(struct scan *s, uint64_t va, uint64_t v, const char *t
 {
 	const struct kaiser_machine *m = s->r->m;
 
-	if (!kernel_address(m, v) || in_window(m, v))
+	if (!kernel_address(m, v) || in_window(m, v) || is_public(m, v))
 		return;
 	if (known(m, KAISER_KNOWN_WINDOW))
 		leak(s, KAISER_ERROR, va, v, text);
@@ -229,6 +246,9 @@ void check_pointers(struct kaiser_run *r)
 		split_gdt(&s);
 	if (s.more)
 		report_text(r, KAISER_ERROR, "# more like these", s.more);
+	if (m->live_end != m->live_start)
+		report_text(r, KAISER_INFO, "# bytes were left out: they change with what runs",
+			    m->live_end - m->live_start);
 	if (s.cut)
 		report_text(r, KAISER_UNKNOWN, "not all visible memory was searched", 0);
 }

@@ -17,6 +17,8 @@ void check_isolated(struct kaiser_run *r)
 			report_text(r, KAISER_ERROR, "user mode runs on the kernel's root", 0);
 		if (m->switch_bit & m->kernel_root)
 			report_text(r, KAISER_ERROR, "the kernel's root has the switch bit set", 0);
+	} else if (m->foreign_kernel) {
+		report_text(r, KAISER_UNKNOWN, "the kernel's root is not known", 0);
 	}
 	kaiser_totals(m, &t);
 	if (t.pages >= NOT_OUT_PAGES)
@@ -126,7 +128,22 @@ void check_four_pages(struct kaiser_run *r)
 struct frames {
 	struct kaiser_run *r;
 	struct merge absent, other, rights, same;
+	struct merge views, fewer; /* somebody else's kernel, and harmless */
 };
+
+/* Code may lie in two views, and the user root may grant less: a page of data may do neither. */
+static struct merge *harmless(struct frames *f, struct merge *g, unsigned user, unsigned kernel)
+{
+	const unsigned wx = KAISER_MAY_WRITE | KAISER_MAY_EXEC | KAISER_MAY_USER;
+
+	if (!f->r->m->foreign_kernel || (user & KAISER_IS_GLOBAL))
+		return g;
+	if (g == &f->other && (user & KAISER_MAY_EXEC) && !(user & KAISER_MAY_WRITE))
+		return &f->views;
+	if (g == &f->rights && !(user & wx & ~kernel))
+		return &f->fewer;
+	return g;
+}
 
 static int same_frame_visit(void *arg, const struct kaiser_visit *v)
 {
@@ -155,6 +172,8 @@ static int same_frame_visit(void *arg, const struct kaiser_visit *v)
 		else if ((k.rights ^ v->rights) & wx)
 			g = &f->rights;
 		if (g)
+			g = harmless(f, g, v->rights, k.rights);
+		if (g)
 			merge_add(g, va, va + some, v->rights, (some + PAGE - 1) / PAGE,
 				  a ? a->name : NULL);
 	}
@@ -169,15 +188,19 @@ void check_same_frame(struct kaiser_run *r)
 		.other = {.text = "# pages that are another frame in the kernel root"},
 		.rights = {.text = "# pages with other rights in the kernel root"},
 		.same = {.text = "# pages that must differ between the roots are one frame"},
+		.views = {.text = "# pages of code are another frame in the kernel root"},
+		.fewer = {.text = "# pages have more rights in the kernel root"},
 	};
-	struct merge *all[] = {&f.absent, &f.other, &f.rights, &f.same};
+	struct merge *all[] = {&f.absent, &f.other, &f.rights, &f.same, &f.views, &f.fewer};
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		all[i]->r = r;
-		all[i]->severity = KAISER_ERROR;
+		all[i]->severity = i < 4 ? KAISER_ERROR : KAISER_INFO;
 	}
+	if (r->m->foreign_kernel)
+		f.absent.severity = KAISER_WARNING;
 	kaiser_walk(r->m, root_of(r->m->cr3), KAISER_BOTH_HALVES, false, same_frame_visit, &f);
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 6; i++)
 		merge_end(all[i]);
 }
 
@@ -207,6 +230,8 @@ void check_nx_poison(struct kaiser_run *r)
 			    0);
 		return;
 	}
+	if (r->m->foreign_kernel)
+		g.severity = KAISER_WARNING;
 	kaiser_walk(r->m, root_of(r->m->kernel_root), KAISER_USER_HALF, true, poison_visit, &g);
 	merge_end(&g);
 }

@@ -7,6 +7,11 @@
  * and slot->seq is odd between them (slots.c): a look at the user half counts only if it saw one
  * even value before and after. Below the top level this does not look: those tables are the host's,
  * and may be freed meanwhile.
+ *
+ * Of the entry page, the stacks and scratch words hold what the running thread or event left. A
+ * thread can put there whatever it likes: judged by value, it could raise an error at will, and
+ * learn from the verdict which kernel addresses it guessed right. So they are searched only while
+ * no space but the empty one has ever been, and on the calling CPU, where no event is half way.
  */
 #include "internal.h"
 #include "verify_internal.h"
@@ -226,6 +231,8 @@ static void describe(struct self *s, struct kaiser_machine *m, struct kaiser_all
 		.tr_limit = KAISER_TSS_LIMIT,
 		.lstar = window_va(s->k, kaiser_entry_syscall64),
 		.cstar = window_va(s->k, kaiser_entry_syscall32),
+		.live_start = base + KAISER_CPU_ENTRY,
+		.live_end = base + KAISER_CPU_ENTRY + KAISER_IST_DF_TOP,
 		.window_start = cfg->window,
 		.window_end = cfg->window + kaiser_window_bytes(cfg->cpus),
 		.allowed = allowed,
@@ -263,6 +270,24 @@ static int run_between_writes(struct self *s, const struct kaiser_machine *m,
 	return 0;
 }
 
+static int run_pointers(struct self *s, struct kaiser_machine *m, const struct kaiser_sink *sink)
+{
+	const struct kaiser_config *cfg = &s->k->cfg;
+	uint64_t flags = hw_irq_save();
+
+	if (s->c->number == cfg->ops->cpu_number(cfg->ctx) &&
+	    __atomic_load_n(&s->k->next_space_id, __ATOMIC_RELAXED) == s->k->empty.id) {
+		struct kaiser_machine whole = *m;
+		whole.live_start = whole.live_end = 0;
+		s->quiet = true;
+		if (kaiser_check_run(&whole, sink, "pointers") > 0)
+			m->live_start = m->live_end = 0; /* to be found again, and said */
+		s->quiet = false;
+	}
+	hw_irq_restore(flags);
+	return kaiser_check_run(m, sink, "pointers");
+}
+
 static int verify_cpu(struct self *s)
 {
 	const struct kaiser_sink sink = {s, self_finding};
@@ -288,6 +313,8 @@ static int verify_cpu(struct self *s)
 	for (size_t i = 0; i < n; i++) {
 		if (same_name(checks[i].name, "sync") || same_name(checks[i].name, "nx_poison"))
 			errors += run_between_writes(s, &m, &sink, slot, checks[i].name);
+		else if (same_name(checks[i].name, "pointers"))
+			errors += run_pointers(s, &m, &sink);
 		else
 			errors += kaiser_check_run(&m, &sink, checks[i].name);
 	}

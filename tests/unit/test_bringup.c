@@ -465,13 +465,45 @@ static void self_check(void **state)
 	host_free();
 }
 
+/* Before there is any space the whole entry page of the calling CPU is searched; later not what a
+ * thread puts there, since it could ask by it which addresses the kernel maps. */
+static void user_values_are_not_judged(void **state)
+{
+	struct kaiser_space s;
+	char *entry[2];
+	uint64_t v = HOST_WINDOW - 0x123;
+
+	(void)state;
+	host_bring_up(2, KAISER_ON);
+	assert_int_equal(host.cfg.ops->map(&host, HOST_WINDOW - 0x1000, (uint64_t)host_page(0), 0),
+			 0);
+	for (unsigned i = 0; i < 2; i++)
+		entry[i] = host.k.cpu[i]->page[KAISER_CPU_ENTRY / KAISER_PAGE_SIZE];
+	for (unsigned at = 0; at + 8 <= 4096; at += 0x33) {
+		memcpy(entry[0] + at, &v, 8);
+		if (verify() != 1 || !strstr(said, "cpu 0: ERROR: pointers: "))
+			fail_msg("at %#x: %s", at, said);
+		assert_true(host_this()->irq_on);
+		memset(entry[0] + at, 0, 8);
+	}
+	memcpy(entry[1] + KAISER_SCRATCH_DI, &v, 8); /* an event may be half way there */
+	assert_int_equal(verify(), 0);
+	assert_int_equal(kaiser_space_init(&host.k, &s, host_page(0)), 0);
+	memcpy(entry[0] + KAISER_SCRATCH_DI, &v, 8);
+	memcpy(entry[0] + KAISER_IST_DF_TOP - 8, &host.cpus[0].cr3, 8);
+	assert_int_equal(verify(), 0);
+	memcpy(entry[0] + KAISER_IST_DF_TOP, &v, 8);
+	assert_int_equal(verify(), 1);
+	host_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_arguments),     cmocka_unit_test(refused_machines),
 		cmocka_unit_test(init_runs_out),     cmocka_unit_test(prepare_runs_out),
 		cmocka_unit_test(prepare_and_enter), cmocka_unit_test(views),
-		cmocka_unit_test(self_check),
+		cmocka_unit_test(self_check),        cmocka_unit_test(user_values_are_not_judged),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -115,6 +115,11 @@ static void no_false_alarm(void **state)
 	fx_poke(fx.text_user, 0x40,
 		UINT64_C(0xfffff000258d4890)); /* code with a negative distance */
 	fx_poke(fx.text_user, 0x80, UINT64_C(0xcccccccccccccce8));
+	fx.m.live_start = FX_ENTRY + 0x400; /* what user mode chose is not judged */
+	fx.m.live_end = FX_ENTRY + 0x500;
+	fx_poke(fx.entry, 0x3f9, FX_KTEXT + 0x123);
+	fx_poke(fx.entry, 0x446, fx.uroot);
+	fx_poke(fx.entry, 0x4f8, FX_DIRECT + 0x12345);
 	fx_branch(0x200, 0xe9, 0, FX_TEXT + 0x20);
 	*fx_top(fx.uroot, FX_USER) |= PTE_A;
 	*fx_top(fx.kroot, UINT64_C(0x10000000000)) =
@@ -141,6 +146,25 @@ static void totals(void **state)
 	root_unreadable();
 	kaiser_totals(&fx.m, &t);
 	assert_false(t.complete);
+}
+
+/* The bytes left out are those alone, and it is said how many. */
+static void live_bytes(void **state)
+{
+	unsigned check = fx_check("pointers");
+
+	(void)state;
+	fx_init(&fx, 4, true);
+	fx.m.live_start = FX_ENTRY + 0x400;
+	fx.m.live_end = FX_ENTRY + 0x500;
+	assert_int_equal(fx_run(&fx, NULL), 0);
+	assert_int_equal(fx.informed[check], 1);
+	fx_poke(fx.entry, 0x3f8, FX_KTEXT + 0x123);
+	assert_int_equal(fx_run(&fx, NULL), 1);
+	fx_poke(fx.entry, 0x3f8, 0);
+	fx_poke(fx.entry, 0x500, FX_KTEXT + 0x123);
+	assert_int_equal(fx_run(&fx, NULL), 1);
+	assert_int_equal(fx.found[check], 1);
 }
 
 /* What is not known is never passed in silence. */
@@ -241,6 +265,7 @@ int main(void)
 		cmocka_unit_test(every_error_check_has_a_breakage),
 		cmocka_unit_test(no_false_alarm),
 		cmocka_unit_test(totals),
+		cmocka_unit_test(live_bytes),
 		cmocka_unit_test(unknown_is_said),
 		cmocka_unit_test(not_present_is_told),
 		cmocka_unit_test(wrong_calls),

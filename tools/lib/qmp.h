@@ -8,12 +8,14 @@
 
 #include <stddef.h>
 
+#define QMP_LINE (1u << 20)
+
 struct qmp {
 	int fd;
 	size_t got;
-	char buf[65536];
-	char line[65536];  /* the last answer */
-	char shutdown[64]; /* reason of a SHUTDOWN event, once one was seen */
+	char buf[QMP_LINE];
+	char line[QMP_LINE]; /* the last answer */
+	char shutdown[64];   /* reason of a SHUTDOWN event, once one was seen */
 	char error[200];
 };
 

@@ -65,6 +65,11 @@ struct kaiser_machine {
 	uint16_t sysenter_cs;
 	uint64_t gs_base, kernel_gs_base;
 	uint64_t window_start, window_end; /* addresses in here are no secret to user mode */
+	/* Bytes that hold the values of whatever thread or event runs. `pointers` leaves them out:
+	 * user mode chooses them, so one that equals a kernel address is no proof of a leak, and to
+	 * report it would tell user mode which of its guesses are right. Both 0: search everything,
+	 * right when the machine is stopped and what it holds of user mode is known. */
+	uint64_t live_start, live_end;
 	const struct kaiser_allowed *allowed;
 	size_t allowed_count;
 
@@ -73,6 +78,10 @@ struct kaiser_machine {
 	/* The tables of the user half stand still: walk them too. Else only their top level is
 	 * looked at, since a live kernel may free what lies below meanwhile. */
 	bool user_half_stable;
+	/* Somebody else's kernel, seen from outside. What its user root maps is no secret, wherever
+	 * it lies; and what only libkaiser promises (nothing global, equal rights) is looked at for
+	 * what harm it does. */
+	bool foreign_kernel;
 	unsigned table_limit; /* tables visited in one walk; 0: 65536 */
 	unsigned scan_limit;  /* pages searched for pointers; 0: 4096 */
 
@@ -84,9 +93,9 @@ struct kaiser_machine {
 	bool (*is_root)(void *ctx, uint64_t pa);
 	/* Whether the page at pa belongs to another CPU alone. NULL: not known. */
 	bool (*is_foreign)(void *ctx, uint64_t pa);
-	/* Whether the n bytes of visible code at va are what they would be wherever the kernel lay, so
-	 * that they cannot tell its place. NULL: not known. Then bytes that look like a branch into the
-	 * kernel are a warning only: some of any code does, by chance. */
+	/* Whether the n bytes of visible code at va are what they would be wherever the kernel lay,
+	 * so that they cannot tell its place. NULL: not known. Then bytes that look like a branch
+	 * into the kernel are a warning only: some of any code does, by chance. */
 	bool (*is_constant)(void *ctx, uint64_t va, unsigned n);
 };
 
@@ -191,7 +200,9 @@ void kaiser_totals(const struct kaiser_machine *m, struct kaiser_totals *t);
 
 /* Runs the table on every CPU that has entered, with the roots its next exit to user mode loads.
  * One line a finding and one a CPU, without addresses unless built with KAISER_DEBUG. Other CPUs
- * may run and switch spaces meanwhile. Returns the number of errors, or KAISER_E_ARG. Where
+ * may run and switch spaces meanwhile. The part of the entry page that holds the running thread's
+ * values is searched for pointers only on the calling CPU and before there is any space: afterwards
+ * that is left to a look from outside. Returns the number of errors, or KAISER_E_ARG. Where
  * isolation is off by policy it says so in one line and returns 0. task, boot. */
 int kaiser_verify(struct kaiser *k, void (*line)(void *arg, const char *text), void *arg);
 
