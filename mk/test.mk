@@ -49,6 +49,6 @@ T ?= $(wildcard tests/*.t)
 test: ## Install what is missing, build, run every test (T=FILE GUEST=REGEX UNIT=REGEX)
 	@scripts/deps.sh test
 	@$(MAKE) --no-print-directory test-build
-	BUILD=$(BUILD) prove -v --timer $(T)
+	BUILD=$(BUILD) prove -j2 --timer --failures --comments $(T)
 
 .PHONY: user units test-build test

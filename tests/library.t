@@ -48,6 +48,8 @@ for cc in gcc clang; do
 			grep -vxE 'mem(cpy|move|set|cmp)' | sort >"$tmp/asked"
 		check "$cc, DEBUG=$debug: nm -u shows the documented host symbols only" \
 			same "$tmp/asked" "$tmp/documented"
+		nm --defined-only -g "$tmp/$dir/all.o" | awk '$3 !~ /^kaiser_/ { print $3 }' >"$tmp/names"
+		check "$cc, DEBUG=$debug: every global name begins with kaiser_" same "$tmp/names" /dev/null
 		# Tables of constants that hold pointers are read-only after relocation.
 		objdump -h "$tmp/$dir/all.o" | awk '
 			$2 ~ /^\.(data|bss)/ && $2 !~ /^\.data\.rel\.ro/ && $3 !~ /^0*$/ { print $2, $3 }

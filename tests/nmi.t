@@ -66,7 +66,7 @@ for pti in on off; do
 	done
 	# Step 3 is in the head, on the user root.
 	sweep "nested in the head, pti=$pti" "pti=$pti debug_nmi_iret" path_syscall --first 3
-	sweep "machine check, pti=$pti" "pti=$pti debug_mce_continue" path_syscall --event "$mce"
+	sweep "machine check, pti=$pti" "pti=$pti debug_mce_continue" path_syscall --event "$mce" --vector 18
 	sweep "machine check in an NMI in the head, pti=$pti" \
 		"pti=$pti debug_nmi_iret debug_mce_continue" path_syscall \
 		--first 3 --first-event nmi --event "$mce;nmi"

@@ -99,10 +99,10 @@ static int build_shared(struct kaiser *k, unsigned *mapped)
 	if (!k->idt || !k->text_user || !k->text_kernel || !k->ktext[0] || !k->ktext[1] ||
 	    !k->empty.top)
 		return KAISER_E_NOMEM;
-	err = views_build(k);
+	err = kaiser_views_build(k);
 	if (err)
 		return err;
-	idt_build(k);
+	kaiser_idt_build(k);
 	in_window[0] = k->idt;
 	in_window[1] = k->text_kernel;
 	in_window[2] = k->ktext[0];
@@ -132,13 +132,13 @@ int kaiser_init(struct kaiser *k, const struct kaiser_config *cfg)
 		return KAISER_E_FOREIGN;
 	if (k->cfg.ops)
 		return KAISER_E_STATE;
-	err = policy_refuse();
+	err = kaiser_policy_refuse();
 	if (err)
 		return err;
 	k->cfg = *cfg;
 	k->nx = hw_rdmsr(MSR_EFER) & EFER_NXE;
 	k->levels = hw_read_cr4() & CR4_LA57 ? 5 : 4;
-	policy_decide(&k->policy, cfg->mode);
+	kaiser_policy_decide(&k->policy, cfg->mode);
 	err = build_shared(k, &mapped);
 	if (err)
 		give_back_shared(k, mapped);
@@ -193,7 +193,7 @@ static void cpu_fill(struct kaiser *k, struct kaiser_cpu *c)
 	c->self = (struct kaiser_cpu *)(entry + KAISER_GS_PRIVATE);
 	c->user_end = k->cfg.user_end - KAISER_PAGE_SIZE;
 	c->entry_top = entry + KAISER_ENTRY_STACK_TOP;
-	descriptors_build(k, c->number, c->page[KAISER_CPU_DESC / KAISER_PAGE_SIZE]);
+	kaiser_descriptors_build(k, c->number, c->page[KAISER_CPU_DESC / KAISER_PAGE_SIZE]);
 }
 
 int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu)
@@ -223,11 +223,11 @@ int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu)
 	c->number = cpu;
 	for (unsigned i = 0; i < KAISER_STRIDE_PAGES; i++)
 		c->page[i] = page[i];
-	err = window_tables_build(k, c);
+	err = kaiser_window_tables_build(k, c);
 	if (!err) {
-		err = slots_alloc(k, c);
+		err = kaiser_slots_alloc(k, c);
 		if (err)
-			window_tables_free(k, c);
+			kaiser_window_tables_free(k, c);
 	}
 	if (err) {
 		stride_free(k, cpu, page);

@@ -39,7 +39,7 @@ static void gate_set(struct gate *g, uint64_t target, unsigned ist, bool user)
 	g->reserved = 0;
 }
 
-void idt_build(struct kaiser *k)
+void kaiser_idt_build(struct kaiser *k)
 {
 	struct gate *idt = k->idt;
 
@@ -58,7 +58,7 @@ void idt_build(struct kaiser *k)
 #define SEG_CODE32(dpl) (UINT64_C(0x00cf9b000000ffff) | (uint64_t)(dpl) << 45)
 #define SEG_DATA(dpl)   (UINT64_C(0x00cf93000000ffff) | (uint64_t)(dpl) << 45)
 
-void descriptors_build(struct kaiser *k, unsigned cpu, void *page)
+void kaiser_descriptors_build(struct kaiser *k, unsigned cpu, void *page)
 {
 	uint64_t *gdt = page;
 	struct tss *tss = (struct tss *)((char *)page + KAISER_TSS_OFF);

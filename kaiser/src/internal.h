@@ -62,7 +62,7 @@ static inline uint64_t cpu_bit(const struct kaiser_cpu *c)
 }
 
 /* views.c */
-int views_build(struct kaiser *k);
+int kaiser_views_build(struct kaiser *k);
 extern char kaiser_template[], kaiser_template_end[];
 /* The window address of a label of the template. */
 static inline uint64_t window_va(const struct kaiser *k, const char *label)
@@ -71,27 +71,27 @@ static inline uint64_t window_va(const struct kaiser *k, const char *label)
 }
 
 /* descriptors.c */
-void idt_build(struct kaiser *k);
-void descriptors_build(struct kaiser *k, unsigned cpu, void *page);
+void kaiser_idt_build(struct kaiser *k);
+void kaiser_descriptors_build(struct kaiser *k, unsigned cpu, void *page);
 
 /* window_tables.c: the tables through which cpu's user roots see its window. */
-int window_tables_build(struct kaiser *k, struct kaiser_cpu *c);
-void window_tables_free(struct kaiser *k, struct kaiser_cpu *c);
+int kaiser_window_tables_build(struct kaiser *k, struct kaiser_cpu *c);
+void kaiser_window_tables_free(struct kaiser *k, struct kaiser_cpu *c);
 
 /* slots.c */
-int slots_alloc(struct kaiser *k, struct kaiser_cpu *c);
-void slots_free(struct kaiser *k, struct kaiser_cpu *c);
-void slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, const struct kaiser_space *sp,
-		      unsigned index, uint64_t entry);
-void slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s);
-void load_slot(struct kaiser_cpu *c, unsigned index);
+int kaiser_slots_alloc(struct kaiser *k, struct kaiser_cpu *c);
+void kaiser_slots_free(struct kaiser *k, struct kaiser_cpu *c);
+void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s,
+			     const struct kaiser_space *sp, unsigned index, uint64_t entry);
+void kaiser_slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s);
+void kaiser_load_slot(struct kaiser_cpu *c, unsigned index);
 
 /* policy.c */
-int policy_refuse(void);
-void policy_decide(struct kaiser_policy *p, enum kaiser_mode asked);
+int kaiser_policy_refuse(void);
+void kaiser_policy_decide(struct kaiser_policy *p, enum kaiser_mode asked);
 
 /* wipe.c */
-void wipe_for_switch(struct kaiser_cpu *c);
+void kaiser_wipe_for_switch(struct kaiser_cpu *c);
 
 /* Called by the gates: user.inc, paranoid.inc, nmi.inc. */
 void kaiser_from_user(struct pt_regs *regs, unsigned vector);
@@ -105,11 +105,11 @@ void kaiser_unexpected_event(unsigned vector, uint64_t ip);
 /* trace.c: nothing in a build without KAISER_DEBUG. */
 #define KAISER_TRACE_SYSCALL 0x100
 #ifdef KAISER_DEBUG
-void trace_event(const struct pt_regs *regs, unsigned what, uint64_t cr3_before,
-		 uint64_t gs_before);
+void kaiser_trace_event(const struct pt_regs *regs, unsigned what, uint64_t cr3_before,
+			uint64_t gs_before);
 #else
-static inline void trace_event(const struct pt_regs *regs, unsigned what, uint64_t cr3_before,
-			       uint64_t gs_before)
+static inline void kaiser_trace_event(const struct pt_regs *regs, unsigned what,
+				      uint64_t cr3_before, uint64_t gs_before)
 {
 	(void)regs;
 	(void)what;

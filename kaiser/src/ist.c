@@ -83,7 +83,7 @@ int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
 	struct save_area *sa = (struct save_area *)regs;
 	struct kaiser_cpu *c = hw_this_cpu();
 
-	trace_event(regs, vector, sa->cr3, sa->gs);
+	kaiser_trace_event(regs, vector, sa->cr3, sa->gs);
 	if (vector == 1)
 		debug_event(regs);
 	else if (vector == 18)
@@ -97,7 +97,7 @@ void kaiser_nmi_event(struct pt_regs *regs)
 {
 	const struct save_area *sa = (const struct save_area *)regs;
 
-	trace_event(regs, 2, sa->cr3, sa->gs);
+	kaiser_trace_event(regs, 2, sa->cr3, sa->gs);
 	kaiser_on_nmi(regs);
 }
 
@@ -105,7 +105,7 @@ void kaiser_from_user(struct pt_regs *regs, unsigned vector)
 {
 	struct kaiser_cpu *c = hw_this_cpu();
 
-	trace_event(regs, vector, c->exit_cr3, 0);
+	kaiser_trace_event(regs, vector, c->exit_cr3, 0);
 	switch (vector) {
 	case 1:
 		c->wipe_at_switch |= 1u << KAISER_IST_DB;
@@ -127,7 +127,8 @@ void kaiser_missed_switch_event(void)
 {
 	const struct kaiser *k = hw_this_cpu()->k;
 
-	k->cfg.ops->panic(k->cfg.ctx, "user mode ran on the kernel root: an exit missed its CR3 switch");
+	k->cfg.ops->panic(k->cfg.ctx,
+			  "user mode ran on the kernel root: an exit missed its CR3 switch");
 }
 
 static char *put_hex(char *p, uint64_t v, unsigned digits)
@@ -152,7 +153,7 @@ void kaiser_unexpected_event(unsigned vector, uint64_t ip)
 #ifdef KAISER_DEBUG
 void kaiser_from_syscall(struct pt_regs *regs)
 {
-	trace_event(regs, KAISER_TRACE_SYSCALL, hw_this_cpu()->exit_cr3, 0);
+	kaiser_trace_event(regs, KAISER_TRACE_SYSCALL, hw_this_cpu()->exit_cr3, 0);
 	kaiser_on_syscall(regs);
 }
 #endif

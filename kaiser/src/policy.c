@@ -93,7 +93,7 @@ static bool hypervisor_is(const char name[12])
 	return true;
 }
 
-int policy_refuse(void)
+int kaiser_policy_refuse(void)
 {
 	uint64_t cr4 = hw_read_cr4();
 	uint32_t r[4];
@@ -162,7 +162,7 @@ static const char *affected(struct kaiser_policy *p)
 	return "a CPU not known to be safe";
 }
 
-void policy_decide(struct kaiser_policy *p, enum kaiser_mode asked)
+void kaiser_policy_decide(struct kaiser_policy *p, enum kaiser_mode asked)
 {
 	const char *why = affected(p);
 	uint32_t r[4];

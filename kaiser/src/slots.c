@@ -10,7 +10,7 @@
 #define USER_ENTRIES 256
 #define USER_ROOT    512 /* index of the user root in a pair */
 
-int slots_alloc(struct kaiser *k, struct kaiser_cpu *c)
+int kaiser_slots_alloc(struct kaiser *k, struct kaiser_cpu *c)
 {
 	const struct kaiser_ops *ops = k->cfg.ops;
 	unsigned top = k->cfg.window >> (12 + 9 * (k->levels - 1)) & 511;
@@ -19,7 +19,7 @@ int slots_alloc(struct kaiser *k, struct kaiser_cpu *c)
 		struct kaiser_slot *s = &c->slot[i];
 		s->root = ops->page_alloc(k->cfg.ctx, 1);
 		if (!s->root) {
-			slots_free(k, c);
+			kaiser_slots_free(k, c);
 			return KAISER_E_NOMEM;
 		}
 		s->pa = ops->virt_to_phys(k->cfg.ctx, s->root);
@@ -31,7 +31,7 @@ int slots_alloc(struct kaiser *k, struct kaiser_cpu *c)
 	return KAISER_OK;
 }
 
-void slots_free(struct kaiser *k, struct kaiser_cpu *c)
+void kaiser_slots_free(struct kaiser *k, struct kaiser_cpu *c)
 {
 	for (unsigned i = 0; i < KAISER_SLOTS; i++) {
 		if (c->slot[i].root)
@@ -40,8 +40,8 @@ void slots_free(struct kaiser *k, struct kaiser_cpu *c)
 	}
 }
 
-void slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, const struct kaiser_space *sp,
-		      unsigned index, uint64_t entry)
+void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s,
+			     const struct kaiser_space *sp, unsigned index, uint64_t entry)
 {
 	uint64_t bit = UINT64_C(1) << (index % 64);
 	bool user = (entry & (PTE_P | PTE_U)) == (PTE_P | PTE_U);
@@ -68,13 +68,13 @@ static void slot_fill(struct kaiser_cpu *c, struct kaiser_slot *s, const struct 
 		while (todo) {
 			unsigned index = w * 64 + (unsigned)__builtin_ctzll(todo);
 			todo &= todo - 1;
-			slot_write_entry(c, s, sp, index,
-					 __atomic_load_n(&sp->top[index], __ATOMIC_RELAXED));
+			kaiser_slot_write_entry(c, s, sp, index,
+						__atomic_load_n(&sp->top[index], __ATOMIC_RELAXED));
 		}
 	}
 }
 
-void slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s)
+void kaiser_slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s)
 {
 	if (s->space_id)
 		__atomic_and_fetch(&s->space->cpus, ~cpu_bit(c), __ATOMIC_SEQ_CST);
@@ -82,7 +82,7 @@ void slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s)
 	s->space = NULL;
 }
 
-void load_slot(struct kaiser_cpu *c, unsigned index)
+void kaiser_load_slot(struct kaiser_cpu *c, unsigned index)
 {
 	struct kaiser_slot *s = &c->slot[index];
 
@@ -101,7 +101,7 @@ static unsigned slot_for(struct kaiser_cpu *c, struct kaiser_space *sp)
 	for (unsigned i = 0; i < KAISER_SLOTS; i++)
 		if (c->slot[i].space_id == sp->id)
 			return i;
-	slot_forget(c, &c->slot[victim]);
+	kaiser_slot_forget(c, &c->slot[victim]);
 	c->stats.recycles++;
 	return victim;
 }
@@ -124,7 +124,7 @@ void kaiser_space_switch(struct kaiser *k, struct kaiser_space *sp)
 		sp = &k->empty;
 	if (old->space_id == sp->id && !c->foreign)
 		return; /* loaded, and kept up to date by IPIs */
-	wipe_for_switch(c);
+	kaiser_wipe_for_switch(c);
 	c->stats.switches++;
 	index = slot_for(c, sp);
 	s = &c->slot[index];
@@ -136,7 +136,7 @@ void kaiser_space_switch(struct kaiser *k, struct kaiser_space *sp)
 	s->space_id = sp->id;
 	s->space = sp;
 	s->gen = gen;
-	load_slot(c, index);
+	kaiser_load_slot(c, index);
 	if (from && from != sp)
 		__atomic_and_fetch(&from->active, ~cpu_bit(c), __ATOMIC_SEQ_CST);
 }

@@ -31,11 +31,11 @@ static void change_here(void *arg)
 
 	if (sl->space_id != ch->s->id)
 		return;
-	slot_write_entry(c, sl, ch->s, ch->index, ch->entry);
+	kaiser_slot_write_entry(c, sl, ch->s, ch->index, ch->entry);
 	if (sl->gen < ch->gen)
 		sl->gen = ch->gen;
 	if (ch->flush && !c->foreign)
-		load_slot(c, c->loaded);
+		kaiser_load_slot(c, c->loaded);
 }
 
 int kaiser_space_set_top(struct kaiser_space *s, unsigned index, uint64_t entry)
@@ -76,7 +76,7 @@ static void evict_here(void *arg)
 		kaiser_space_switch(s->k, NULL);
 	for (unsigned i = 0; i < KAISER_SLOTS; i++)
 		if (c->slot[i].space_id == s->id)
-			slot_forget(c, &c->slot[i]);
+			kaiser_slot_forget(c, &c->slot[i]);
 }
 
 void kaiser_space_evict(struct kaiser_space *s)
@@ -118,7 +118,7 @@ void kaiser_cpu_leave(struct kaiser *k)
 	kaiser_load_foreign(k, 0);
 	from = c->slot[c->loaded].space;
 	for (unsigned i = 0; i < KAISER_SLOTS; i++)
-		slot_forget(c, &c->slot[i]);
+		kaiser_slot_forget(c, &c->slot[i]);
 	if (from)
 		__atomic_and_fetch(&from->active, ~cpu_bit(c), __ATOMIC_SEQ_CST);
 	__atomic_and_fetch(&k->live, ~cpu_bit(c), __ATOMIC_SEQ_CST);

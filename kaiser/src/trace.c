@@ -21,7 +21,8 @@ static struct transition *ring(const struct kaiser_cpu *c)
 	return c->page[KAISER_CPU_TRACE / KAISER_PAGE_SIZE];
 }
 
-void trace_event(const struct pt_regs *regs, unsigned what, uint64_t cr3_before, uint64_t gs_before)
+void kaiser_trace_event(const struct pt_regs *regs, unsigned what, uint64_t cr3_before,
+			uint64_t gs_before)
 {
 	struct kaiser_cpu *c = hw_this_cpu();
 	uint64_t n = __atomic_fetch_add(&c->trace_pos, 1, __ATOMIC_RELAXED);

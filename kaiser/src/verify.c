@@ -6,33 +6,34 @@
 
 static const struct kaiser_check checks[] = {
 	{"isolated", KAISER_ERROR, "user mode runs on a root of its own, without the kernel",
-	 check_isolated, KAISER_KNOWN_CR3},
-	{"tables", KAISER_ERROR, "every table can be read and no reserved bit is set", check_tables,
-	 KAISER_KNOWN_CR3},
+	 kaiser_check_isolated, KAISER_KNOWN_CR3},
+	{"tables", KAISER_ERROR, "every table can be read and no reserved bit is set",
+	 kaiser_check_tables, KAISER_KNOWN_CR3},
 	{"four_pages", KAISER_ERROR,
-	 "the user root maps the allowed supervisor memory and nothing else", check_four_pages,
-	 KAISER_KNOWN_CR3},
+	 "the user root maps the allowed supervisor memory and nothing else",
+	 kaiser_check_four_pages, KAISER_KNOWN_CR3},
 	{"sufficient", KAISER_ERROR, "all that the CPU needs to enter the kernel is mapped",
-	 check_sufficient, KAISER_KNOWN_CR3},
-	{"wx", KAISER_ERROR, "no supervisor page is both writable and executable", check_wx,
+	 kaiser_check_sufficient, KAISER_KNOWN_CR3},
+	{"wx", KAISER_ERROR, "no supervisor page is both writable and executable", kaiser_check_wx,
 	 KAISER_KNOWN_CR3},
-	{"user_bit", KAISER_ERROR, "no entry of the kernel half has the user bit", check_user_bit,
-	 KAISER_KNOWN_CR3},
-	{"global", KAISER_ERROR, "no entry is global", check_global, KAISER_KNOWN_CR3},
+	{"user_bit", KAISER_ERROR, "no entry of the kernel half has the user bit",
+	 kaiser_check_user_bit, KAISER_KNOWN_CR3},
+	{"global", KAISER_ERROR, "no entry is global", kaiser_check_global, KAISER_KNOWN_CR3},
 	{"same_frame", KAISER_ERROR, "what both roots map is the same frame with the same rights",
-	 check_same_frame, BOTH_ROOTS},
-	{"nx_poison", KAISER_ERROR, "the kernel root cannot execute user memory", check_nx_poison,
-	 BOTH_ROOTS},
-	{"sync", KAISER_ERROR, "both roots agree on the user half", check_sync, BOTH_ROOTS},
+	 kaiser_check_same_frame, BOTH_ROOTS},
+	{"nx_poison", KAISER_ERROR, "the kernel root cannot execute user memory",
+	 kaiser_check_nx_poison, BOTH_ROOTS},
+	{"sync", KAISER_ERROR, "both roots agree on the user half", kaiser_check_sync, BOTH_ROOTS},
 	{"pointers", KAISER_ERROR, "visible memory tells no kernel address and no root",
-	 check_pointers, KAISER_KNOWN_CR3},
-	{"foreign", KAISER_ERROR, "no other CPU's page is mapped", check_foreign, KAISER_KNOWN_CR3},
-	{"not_present", KAISER_INFO, "entries that are not present are zero", check_not_present,
+	 kaiser_check_pointers, KAISER_KNOWN_CR3},
+	{"foreign", KAISER_ERROR, "no other CPU's page is mapped", kaiser_check_foreign,
 	 KAISER_KNOWN_CR3},
-	{"self_map", KAISER_ERROR, "no table leads to itself and none is mapped", check_self_map,
-	 KAISER_KNOWN_CR3},
-	{"readable", KAISER_INFO, "how much supervisor memory the user root maps", check_readable,
-	 KAISER_KNOWN_CR3},
+	{"not_present", KAISER_INFO, "entries that are not present are zero",
+	 kaiser_check_not_present, KAISER_KNOWN_CR3},
+	{"self_map", KAISER_ERROR, "no table leads to itself and none is mapped",
+	 kaiser_check_self_map, KAISER_KNOWN_CR3},
+	{"readable", KAISER_INFO, "how much supervisor memory the user root maps",
+	 kaiser_check_readable, KAISER_KNOWN_CR3},
 };
 
 const struct kaiser_check *kaiser_checks(size_t *n)
@@ -57,65 +58,67 @@ int kaiser_check_run(const struct kaiser_machine *m, const struct kaiser_sink *s
 		if (known(m, r.check->needs))
 			r.check->fn(&r);
 		else
-			report_text(&r, KAISER_UNKNOWN, "not checked: what it needs is not known",
-				    0);
+			kaiser_report_text(&r, KAISER_UNKNOWN,
+					   "not checked: what it needs is not known", 0);
 	}
 	return any ? r.errors : KAISER_E_ARG;
 }
 
-void report(struct kaiser_run *r, const struct kaiser_finding *f)
+void kaiser_report(struct kaiser_run *r, const struct kaiser_finding *f)
 {
 	if (f->severity == KAISER_ERROR)
 		r->errors++;
 	r->sink->finding(r->sink->ctx, f);
 }
 
-void report_text(struct kaiser_run *r, enum kaiser_severity severity, const char *text,
-		 uint64_t number)
+void kaiser_report_text(struct kaiser_run *r, enum kaiser_severity severity, const char *text,
+			uint64_t number)
 {
-	report(r, &(struct kaiser_finding){
-			  .check = r->check, .severity = severity, .text = text, .number = number});
+	kaiser_report(r, &(struct kaiser_finding){.check = r->check,
+						  .severity = severity,
+						  .text = text,
+						  .number = number});
 }
 
-void report_at(struct kaiser_run *r, uint64_t start, uint64_t end, unsigned rights,
-	       const char *text)
+void kaiser_report_at(struct kaiser_run *r, uint64_t start, uint64_t end, unsigned rights,
+		      const char *text)
 {
-	report(r, &(struct kaiser_finding){
-			  .check = r->check,
-			  .severity = r->check->severity,
-			  .start = start,
-			  .end = end,
-			  .rights = rights,
-			  .text = text,
-		  });
+	kaiser_report(r, &(struct kaiser_finding){
+				 .check = r->check,
+				 .severity = r->check->severity,
+				 .start = start,
+				 .end = end,
+				 .rights = rights,
+				 .text = text,
+			 });
 }
 
-void merge_end(struct merge *g)
+void kaiser_merge_end(struct merge *g)
 {
 	if (g->start == g->end)
 		return;
-	report(g->r, &(struct kaiser_finding){
-			     .check = g->r->check,
-			     .severity = g->severity,
-			     .start = g->start,
-			     .end = g->end,
-			     .rights = g->rights,
-			     .text = g->text,
-			     .number = g->number,
-			     .name = g->name,
-		     });
+	kaiser_report(g->r, &(struct kaiser_finding){
+				    .check = g->r->check,
+				    .severity = g->severity,
+				    .start = g->start,
+				    .end = g->end,
+				    .rights = g->rights,
+				    .text = g->text,
+				    .number = g->number,
+				    .name = g->name,
+			    });
 	g->start = g->end = 0;
 }
 
-void merge_add(struct merge *g, uint64_t start, uint64_t end, unsigned rights, uint64_t number,
-	       const char *name)
+void kaiser_merge_add(struct merge *g, uint64_t start, uint64_t end, unsigned rights,
+		      uint64_t number, const char *name)
 {
 	if (g->start != g->end && g->end == start && g->rights == rights && g->name == name) {
 		g->end = end;
 		g->number += number;
 		return;
 	}
-	merge_end(g);
+	kaiser_merge_end(g);
 	g->start = start;
 	g->end = end;
 	g->rights = rights;

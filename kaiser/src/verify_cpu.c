@@ -19,15 +19,15 @@ struct cpu_tables {
 static void problem(struct kaiser_run *r, uint64_t start, uint64_t end, const char *text,
 		    uint64_t number, const char *name)
 {
-	report(r, &(struct kaiser_finding){
-			  .check = r->check,
-			  .severity = KAISER_ERROR,
-			  .start = start,
-			  .end = end,
-			  .text = text,
-			  .number = number,
-			  .name = name,
-		  });
+	kaiser_report(r, &(struct kaiser_finding){
+				 .check = r->check,
+				 .severity = KAISER_ERROR,
+				 .start = start,
+				 .end = end,
+				 .text = text,
+				 .number = number,
+				 .name = name,
+			 });
 }
 
 /* [start, end) mapped with these rights. */
@@ -35,7 +35,8 @@ static bool mapped(const struct kaiser_machine *m, uint64_t start, uint64_t end,
 {
 	for (uint64_t va = start; va < end; va = (va | (PAGE - 1)) + 1) {
 		struct kaiser_visit v;
-		if (!kaiser_translate(m, root_of(m->cr3), va, &v) || (v.rights & rights) != rights)
+		if (!kaiser_translate(m, kaiser_root_of(m->cr3), va, &v) ||
+		    (v.rights & rights) != rights)
 			return false;
 	}
 	return true;
@@ -46,8 +47,8 @@ static bool code(const struct kaiser_machine *m, uint64_t va)
 {
 	struct kaiser_visit v;
 
-	return kaiser_translate(m, root_of(m->cr3), va, &v) && (v.rights & KAISER_MAY_EXEC) &&
-	       !(v.rights & KAISER_MAY_USER);
+	return kaiser_translate(m, kaiser_root_of(m->cr3), va, &v) &&
+	       (v.rights & KAISER_MAY_EXEC) && !(v.rights & KAISER_MAY_USER);
 }
 
 static void need_table(struct kaiser_run *r, uint64_t base, uint64_t bytes, const char *name)
@@ -75,8 +76,8 @@ static void look_at_tss(struct cpu_tables *t)
 		problem(t->r, m->tr_base, m->tr_base + m->tr_limit + 1,
 			"the TSS has # bytes and needs 104", m->tr_limit + UINT64_C(1), NULL);
 	need_table(t->r, m->tr_base, TSS_BYTES, "TSS");
-	t->tss_known = read_virtual(m, t->root, m->tr_base + 4, &t->ist[0], 8) &&
-		       read_virtual(m, t->root, m->tr_base + 0x24, &t->ist[1], 56);
+	t->tss_known = kaiser_read_virtual(m, t->root, m->tr_base + 4, &t->ist[0], 8) &&
+		       kaiser_read_virtual(m, t->root, m->tr_base + 0x24, &t->ist[1], 56);
 	if (!t->tss_known)
 		return;
 	for (unsigned i = 0; i < 8; i++)
@@ -93,7 +94,7 @@ static bool code_segment(const struct cpu_tables *t, uint16_t selector)
 	if (!known(m, KAISER_KNOWN_GDT))
 		return true;
 	if ((selector & 4) || selector < 8 || (selector | 7u) > m->gdt_limit ||
-	    !read_virtual(m, t->root, m->gdt_base + (selector & ~7u), &d, 8))
+	    !kaiser_read_virtual(m, t->root, m->gdt_base + (selector & ~7u), &d, 8))
 		return false;
 	return (d >> 40 & 0x98) == 0x98 && (d >> 53 & 1) && !(d >> 45 & 3);
 }
@@ -134,8 +135,9 @@ static void look_at_gate(struct cpu_tables *t, struct gates *g, unsigned vector,
 		return;
 	g->ist[vector] = (uint8_t)ist;
 	if (!ist)
-		report_text(t->r, vector == 1 ? KAISER_WARNING : KAISER_ERROR,
-			    "vector # may hit the entry code and has no stack of its own", vector);
+		kaiser_report_text(t->r, vector == 1 ? KAISER_WARNING : KAISER_ERROR,
+				   "vector # may hit the entry code and has no stack of its own",
+				   vector);
 }
 
 /* Two of them may nest; on one stack the second overwrites the first's frame. */
@@ -164,7 +166,7 @@ static void look_at_idt(struct cpu_tables *t)
 			bytes / 16, NULL);
 	for (unsigned v = 0; v < VECTORS && v < bytes / 16; v++) {
 		uint8_t gate[16];
-		if (read_virtual(m, t->root, m->idt_base + v * 16, gate, 16))
+		if (kaiser_read_virtual(m, t->root, m->idt_base + v * 16, gate, 16))
 			look_at_gate(t, &g, v, gate);
 	}
 	if (g.not_code) {
@@ -188,13 +190,13 @@ static void need_code(struct kaiser_run *r, uint64_t va, const char *name)
 static void unknown(struct kaiser_run *r, unsigned what, const char *text)
 {
 	if (!known(r->m, what))
-		report_text(r, KAISER_UNKNOWN, text, 0);
+		kaiser_report_text(r, KAISER_UNKNOWN, text, 0);
 }
 
-void check_sufficient(struct kaiser_run *r)
+void kaiser_check_sufficient(struct kaiser_run *r)
 {
 	const struct kaiser_machine *m = r->m;
-	struct cpu_tables t = {.r = r, .root = root_of(m->cr3)};
+	struct cpu_tables t = {.r = r, .root = kaiser_root_of(m->cr3)};
 
 	unknown(r, KAISER_KNOWN_TR, "the TSS is not known");
 	unknown(r, KAISER_KNOWN_GDT, "the GDT is not known");

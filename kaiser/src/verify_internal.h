@@ -35,26 +35,27 @@ static inline bool known(const struct kaiser_machine *m, unsigned what)
 }
 
 /* verify_walk.c */
-uint64_t root_of(uint64_t cr3);
-bool nx_usable(const struct kaiser_machine *m);
+uint64_t kaiser_root_of(uint64_t cr3);
+bool kaiser_nx_usable(const struct kaiser_machine *m);
 /* A leaf that the kernel owns: see struct kaiser_totals. */
-bool is_visible(const struct kaiser_machine *m, const struct kaiser_visit *v);
-bool kernel_address(const struct kaiser_machine *m, uint64_t va);
-bool canonical(const struct kaiser_machine *m, uint64_t va);
-uint64_t table_address(const struct kaiser_machine *m, uint64_t entry);
+bool kaiser_is_visible(const struct kaiser_machine *m, const struct kaiser_visit *v);
+bool kaiser_kernel_address(const struct kaiser_machine *m, uint64_t va);
+bool kaiser_canonical(const struct kaiser_machine *m, uint64_t va);
+uint64_t kaiser_table_address(const struct kaiser_machine *m, uint64_t entry);
 /* n bytes at va as `root` maps them; false if any of it is not mapped or cannot be read. */
-bool read_virtual(const struct kaiser_machine *m, uint64_t root, uint64_t va, void *buf, size_t n);
+bool kaiser_read_virtual(const struct kaiser_machine *m, uint64_t root, uint64_t va, void *buf,
+			 size_t n);
 
 /* verify.c */
-void report(struct kaiser_run *r, const struct kaiser_finding *f);
+void kaiser_report(struct kaiser_run *r, const struct kaiser_finding *f);
 /* A finding of no particular place. */
-void report_text(struct kaiser_run *r, enum kaiser_severity severity, const char *text,
-		 uint64_t number);
+void kaiser_report_text(struct kaiser_run *r, enum kaiser_severity severity, const char *text,
+			uint64_t number);
 /* At [start, end), of severity r->check->severity. */
-void report_at(struct kaiser_run *r, uint64_t start, uint64_t end, unsigned rights,
-	       const char *text);
+void kaiser_report_at(struct kaiser_run *r, uint64_t start, uint64_t end, unsigned rights,
+		      const char *text);
 
-/* Joins neighbours: call merge_add() in order of address, merge_end() last. */
+/* Joins neighbours: call kaiser_merge_add() in order of address, kaiser_merge_end() last. */
 struct merge {
 	struct kaiser_run *r;
 	enum kaiser_severity severity;
@@ -63,28 +64,28 @@ struct merge {
 	unsigned rights;
 	const char *name;
 };
-void merge_add(struct merge *g, uint64_t start, uint64_t end, unsigned rights, uint64_t number,
-	       const char *name);
-void merge_end(struct merge *g);
+void kaiser_merge_add(struct merge *g, uint64_t start, uint64_t end, unsigned rights,
+		      uint64_t number, const char *name);
+void kaiser_merge_end(struct merge *g);
 
 /* The checks: verify_tables.c */
-void check_tables(struct kaiser_run *r);
-void check_wx(struct kaiser_run *r);
-void check_user_bit(struct kaiser_run *r);
-void check_global(struct kaiser_run *r);
-void check_foreign(struct kaiser_run *r);
-void check_not_present(struct kaiser_run *r);
-void check_self_map(struct kaiser_run *r);
-void check_readable(struct kaiser_run *r);
+void kaiser_check_tables(struct kaiser_run *r);
+void kaiser_check_wx(struct kaiser_run *r);
+void kaiser_check_user_bit(struct kaiser_run *r);
+void kaiser_check_global(struct kaiser_run *r);
+void kaiser_check_foreign(struct kaiser_run *r);
+void kaiser_check_not_present(struct kaiser_run *r);
+void kaiser_check_self_map(struct kaiser_run *r);
+void kaiser_check_readable(struct kaiser_run *r);
 /* verify_roots.c */
-void check_isolated(struct kaiser_run *r);
-void check_four_pages(struct kaiser_run *r);
-void check_same_frame(struct kaiser_run *r);
-void check_nx_poison(struct kaiser_run *r);
-void check_sync(struct kaiser_run *r);
+void kaiser_check_isolated(struct kaiser_run *r);
+void kaiser_check_four_pages(struct kaiser_run *r);
+void kaiser_check_same_frame(struct kaiser_run *r);
+void kaiser_check_nx_poison(struct kaiser_run *r);
+void kaiser_check_sync(struct kaiser_run *r);
 /* verify_cpu.c */
-void check_sufficient(struct kaiser_run *r);
+void kaiser_check_sufficient(struct kaiser_run *r);
 /* verify_pointers.c */
-void check_pointers(struct kaiser_run *r);
+void kaiser_check_pointers(struct kaiser_run *r);
 
 #endif

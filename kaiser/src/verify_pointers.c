@@ -36,14 +36,14 @@ static void leak(struct scan *s, enum kaiser_severity severity, uint64_t va, uin
 		return;
 	}
 	s->reported++;
-	report(s->r, &(struct kaiser_finding){
-			     .check = s->r->check,
-			     .severity = severity,
-			     .start = va,
-			     .end = va + 8,
-			     .value = value,
-			     .text = text,
-		     });
+	kaiser_report(s->r, &(struct kaiser_finding){
+				    .check = s->r->check,
+				    .severity = severity,
+				    .start = va,
+				    .end = va + 8,
+				    .value = value,
+				    .text = text,
+			    });
 }
 
 static bool is_live(const struct kaiser_machine *m, uint64_t va)
@@ -60,7 +60,8 @@ static bool kernel_maps(const struct kaiser_machine *m, uint64_t va, unsigned ri
 {
 	struct kaiser_visit v;
 
-	return kernel_address(m, va) && kaiser_translate(m, root_of(m->kernel_root), va, &v) &&
+	return kaiser_kernel_address(m, va) &&
+	       kaiser_translate(m, kaiser_root_of(m->kernel_root), va, &v) &&
 	       (v.rights & rights) == rights;
 }
 
@@ -70,15 +71,17 @@ static bool is_public(const struct kaiser_machine *m, uint64_t va)
 	struct kaiser_visit v;
 
 	return m->foreign_kernel &&
-	       ((kaiser_translate(m, root_of(m->cr3), va, &v) && is_visible(m, &v)) ||
-		(kaiser_translate(m, root_of(m->cr3), va - 1, &v) && is_visible(m, &v)));
+	       ((kaiser_translate(m, kaiser_root_of(m->cr3), va, &v) && kaiser_is_visible(m, &v)) ||
+		(kaiser_translate(m, kaiser_root_of(m->cr3), va - 1, &v) &&
+		 kaiser_is_visible(m, &v)));
 }
 
 static void look_at_value(struct scan *s, uint64_t va, uint64_t v)
 {
 	const struct kaiser_machine *m = s->r->m;
 
-	if (!kernel_address(m, v) || v >= SMALL_NEGATIVE || in_window(m, v) || is_public(m, v))
+	if (!kaiser_kernel_address(m, v) || v >= SMALL_NEGATIVE || in_window(m, v) ||
+	    is_public(m, v))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, v, 0) || kernel_maps(m, v - 1, 0))
@@ -93,12 +96,12 @@ static void look_at_value(struct scan *s, uint64_t va, uint64_t v)
 static void look_at_root(struct scan *s, uint64_t va, uint64_t v)
 {
 	const struct kaiser_machine *m = s->r->m;
-	uint64_t pa = root_of(v) & ~m->enc_mask;
+	uint64_t pa = kaiser_root_of(v) & ~m->enc_mask;
 
 	if (!pa || (v & 0x7e0) || (v & ~(PTE_ADDR | 0xfff | UINT64_C(7) << 61)))
 		return;
-	if (pa == root_of(m->cr3) ||
-	    (known(m, KAISER_KNOWN_KERNEL_ROOT) && pa == root_of(m->kernel_root)) ||
+	if (pa == kaiser_root_of(m->cr3) ||
+	    (known(m, KAISER_KNOWN_KERNEL_ROOT) && pa == kaiser_root_of(m->kernel_root)) ||
 	    (m->is_root && m->is_root(m->ctx, pa)))
 		leak(s, KAISER_ERROR, va, v, "the physical address of a top-level table");
 }
@@ -113,7 +116,7 @@ static void look_at_branch(struct scan *s, uint64_t va, const uint8_t *b, uint8_
 	uint32_t rel = p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
 	uint64_t target = va + (jcc ? 6 : 5) + (uint64_t)(int64_t)(int32_t)rel;
 
-	if ((!direct && !jcc) || rel == 0xcccccccc || in_window(m, target))
+	if ((!direct && !jcc) || rel == 0xcccccccc || in_window(m, target) || is_public(m, target))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, target, KAISER_MAY_EXEC))
@@ -166,7 +169,7 @@ static int scan_visit(void *arg, const struct kaiser_visit *v)
 {
 	struct scan *s = arg;
 
-	if (!is_visible(s->r->m, v))
+	if (!kaiser_is_visible(s->r->m, v))
 		return 0;
 	s->exec = v->rights & KAISER_MAY_EXEC;
 	for (uint64_t o = 0; o < v->size; o += CHUNK) {
@@ -188,7 +191,7 @@ static void look_at_split(struct scan *s, uint64_t va, uint64_t v, const char *t
 {
 	const struct kaiser_machine *m = s->r->m;
 
-	if (!kernel_address(m, v) || in_window(m, v) || is_public(m, v))
+	if (!kaiser_kernel_address(m, v) || in_window(m, v) || is_public(m, v))
 		return;
 	if (known(m, KAISER_KNOWN_WINDOW))
 		leak(s, KAISER_ERROR, va, v, text);
@@ -202,7 +205,7 @@ static void split_idt(struct scan *s)
 
 	for (uint32_t i = 0; i < 4096 && i + 15 <= m->idt_limit; i += 16) {
 		uint64_t g[2];
-		if (read_virtual(m, root_of(m->cr3), m->idt_base + i, g, 16))
+		if (kaiser_read_virtual(m, kaiser_root_of(m->cr3), m->idt_base + i, g, 16))
 			look_at_split(s, m->idt_base + i,
 				      (g[0] & 0xffff) | (g[0] >> 32 & 0xffff0000) | g[1] << 32,
 				      "a gate's target outside the window");
@@ -217,11 +220,11 @@ static void split_gdt(struct scan *s)
 		uint64_t d[2] = {0, 0};
 		uint64_t at = m->gdt_base + i;
 		bool system;
-		if (!read_virtual(m, root_of(m->cr3), at, d, 8))
+		if (!kaiser_read_virtual(m, kaiser_root_of(m->cr3), at, d, 8))
 			continue;
 		system = d[0] >> 47 & 1 && !(d[0] >> 44 & 1);
 		if (!system || i + 15 > m->gdt_limit ||
-		    !read_virtual(m, root_of(m->cr3), at, d, 16))
+		    !kaiser_read_virtual(m, kaiser_root_of(m->cr3), at, d, 16))
 			continue;
 		look_at_split(s, at,
 			      (d[0] >> 16 & 0xffffff) | (d[0] >> 32 & 0xff000000) | d[1] << 32,
@@ -230,7 +233,7 @@ static void split_gdt(struct scan *s)
 	}
 }
 
-void check_pointers(struct kaiser_run *r)
+void kaiser_check_pointers(struct kaiser_run *r)
 {
 	const struct kaiser_machine *m = r->m;
 	struct scan s;
@@ -239,16 +242,17 @@ void check_pointers(struct kaiser_run *r)
 	s.pages_left = m->scan_limit ? m->scan_limit : SCAN_LIMIT;
 	s.va = s.carried = s.reported = s.more = 0;
 	s.exec = s.cut = false;
-	kaiser_walk(m, root_of(m->cr3), KAISER_BOTH_HALVES, false, scan_visit, &s);
+	kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_BOTH_HALVES, false, scan_visit, &s);
 	if (known(m, KAISER_KNOWN_IDT))
 		split_idt(&s);
 	if (known(m, KAISER_KNOWN_GDT))
 		split_gdt(&s);
 	if (s.more)
-		report_text(r, KAISER_ERROR, "# more like these", s.more);
+		kaiser_report_text(r, KAISER_ERROR, "# more like these", s.more);
 	if (m->live_end != m->live_start)
-		report_text(r, KAISER_INFO, "# bytes were left out: they change with what runs",
-			    m->live_end - m->live_start);
+		kaiser_report_text(r, KAISER_INFO,
+				   "# bytes were left out: they change with what runs",
+				   m->live_end - m->live_start);
 	if (s.cut)
-		report_text(r, KAISER_UNKNOWN, "not all visible memory was searched", 0);
+		kaiser_report_text(r, KAISER_UNKNOWN, "not all visible memory was searched", 0);
 }

@@ -5,25 +5,27 @@
 /* More supervisor memory than any kernel needs to be entered: it is not kept out at all. */
 #define NOT_OUT_PAGES (UINT64_C(64) << 20 >> 12)
 
-void check_isolated(struct kaiser_run *r)
+void kaiser_check_isolated(struct kaiser_run *r)
 {
 	const struct kaiser_machine *m = r->m;
 	struct kaiser_totals t;
 
 	if (m->switch_bit && !(m->cr3 & m->switch_bit))
-		report_text(r, KAISER_ERROR, "user mode runs with the switch bit clear", 0);
+		kaiser_report_text(r, KAISER_ERROR, "user mode runs with the switch bit clear", 0);
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
-		if (root_of(m->cr3) == root_of(m->kernel_root))
-			report_text(r, KAISER_ERROR, "user mode runs on the kernel's root", 0);
+		if (kaiser_root_of(m->cr3) == kaiser_root_of(m->kernel_root))
+			kaiser_report_text(r, KAISER_ERROR, "user mode runs on the kernel's root",
+					   0);
 		if (m->switch_bit & m->kernel_root)
-			report_text(r, KAISER_ERROR, "the kernel's root has the switch bit set", 0);
+			kaiser_report_text(r, KAISER_ERROR,
+					   "the kernel's root has the switch bit set", 0);
 	} else if (m->foreign_kernel) {
-		report_text(r, KAISER_UNKNOWN, "the kernel's root is not known", 0);
+		kaiser_report_text(r, KAISER_UNKNOWN, "the kernel's root is not known", 0);
 	}
 	kaiser_totals(m, &t);
 	if (t.pages >= NOT_OUT_PAGES)
-		report_text(r, KAISER_ERROR, "# supervisor pages: the kernel is not kept out",
-			    t.pages);
+		kaiser_report_text(r, KAISER_ERROR,
+				   "# supervisor pages: the kernel is not kept out", t.pages);
 }
 
 /* ---- four_pages ---- */
@@ -56,10 +58,10 @@ static int four_pages_visit(void *arg, const struct kaiser_visit *v)
 	const struct kaiser_machine *m = j->r->m;
 	uint64_t at = v->va, last = v->va + (v->size - 1);
 
-	if (v->kind == KAISER_VISIT_TABLE && !kernel_address(m, v->va) && !m->user_half_stable &&
-	    !(v->rights & KAISER_MAY_USER))
-		merge_add(&j->excess, at, last + 1, v->rights, v->size / PAGE, NULL);
-	if (!is_visible(m, v))
+	if (v->kind == KAISER_VISIT_TABLE && !kaiser_kernel_address(m, v->va) &&
+	    !m->user_half_stable && !(v->rights & KAISER_MAY_USER))
+		kaiser_merge_add(&j->excess, at, last + 1, v->rights, v->size / PAGE, NULL);
+	if (!kaiser_is_visible(m, v))
 		return 0;
 	for (;;) {
 		uint64_t next, piece; /* piece: last byte */
@@ -69,22 +71,22 @@ static int four_pages_visit(void *arg, const struct kaiser_visit *v)
 			piece = a->end - 1 < last ? a->end - 1 : last;
 		else
 			piece = next - 1 < last ? next - 1 : last;
-		if (!nx_usable(m))
+		if (!kaiser_nx_usable(m))
 			more &= ~(unsigned)KAISER_MAY_EXEC;
 		more &= KAISER_MAY_WRITE | KAISER_MAY_EXEC;
 		if (!a)
-			merge_add(&j->excess, at, piece + 1, v->rights, (piece - at + 1) / PAGE,
-				  NULL);
+			kaiser_merge_add(&j->excess, at, piece + 1, v->rights,
+					 (piece - at + 1) / PAGE, NULL);
 		else if (more)
-			merge_add(&j->rights, at, piece + 1, v->rights, (piece - at + 1) / PAGE,
-				  a->name);
+			kaiser_merge_add(&j->rights, at, piece + 1, v->rights,
+					 (piece - at + 1) / PAGE, a->name);
 		if (piece >= last)
 			return 0;
 		at = piece + 1;
 	}
 }
 
-void check_four_pages(struct kaiser_run *r)
+void kaiser_check_four_pages(struct kaiser_run *r)
 {
 	const struct kaiser_machine *m = r->m;
 	bool list = known(m, KAISER_KNOWN_ALLOWED);
@@ -99,9 +101,9 @@ void check_four_pages(struct kaiser_run *r)
 			   .text = "# pages with more rights than allowed"},
 	};
 
-	kaiser_walk(m, root_of(m->cr3), KAISER_BOTH_HALVES, false, four_pages_visit, &j);
-	merge_end(&j.excess);
-	merge_end(&j.rights);
+	kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_BOTH_HALVES, false, four_pages_visit, &j);
+	kaiser_merge_end(&j.excess);
+	kaiser_merge_end(&j.rights);
 	for (size_t i = 0; list && i < m->allowed_count; i++) {
 		const struct kaiser_allowed *a = &m->allowed[i];
 		struct merge g = {
@@ -110,16 +112,17 @@ void check_four_pages(struct kaiser_run *r)
 		if (a->optional)
 			continue;
 		for (uint64_t va = a->start, last; va < a->end; va = last + 1) {
-			bool mapped = kaiser_translate(m, root_of(m->cr3), va, &v);
+			bool mapped = kaiser_translate(m, kaiser_root_of(m->cr3), va, &v);
 			last = va | (v.size - 1);
 			if (last >= a->end - 1)
 				last = a->end - 1;
 			if (!mapped)
-				merge_add(&g, va, last + 1, 0, (last - va + PAGE) / PAGE, a->name);
+				kaiser_merge_add(&g, va, last + 1, 0, (last - va + PAGE) / PAGE,
+						 a->name);
 			if (last == UINT64_MAX)
 				break;
 		}
-		merge_end(&g);
+		kaiser_merge_end(&g);
 	}
 }
 
@@ -151,13 +154,13 @@ static int same_frame_visit(void *arg, const struct kaiser_visit *v)
 	struct frames *f = arg;
 	const struct kaiser_machine *m = f->r->m;
 
-	if (!is_visible(m, v))
+	if (!kaiser_is_visible(m, v))
 		return 0;
 	for (uint64_t o = 0, some; o < v->size; o += some) {
 		uint64_t va = v->va + o, next;
 		const struct kaiser_allowed *a = allowed_at(m, va, &next);
 		struct kaiser_visit k;
-		bool mapped = kaiser_translate(m, root_of(m->kernel_root), va, &k);
+		bool mapped = kaiser_translate(m, kaiser_root_of(m->kernel_root), va, &k);
 		uint64_t in = va & (k.size - 1);
 		some = k.size - in < v->size - o ? k.size - in : v->size - o;
 		if (a && some > a->end - va)
@@ -174,13 +177,13 @@ static int same_frame_visit(void *arg, const struct kaiser_visit *v)
 		if (g)
 			g = harmless(f, g, v->rights, k.rights);
 		if (g)
-			merge_add(g, va, va + some, v->rights, (some + PAGE - 1) / PAGE,
-				  a ? a->name : NULL);
+			kaiser_merge_add(g, va, va + some, v->rights, (some + PAGE - 1) / PAGE,
+					 a ? a->name : NULL);
 	}
 	return 0;
 }
 
-void check_same_frame(struct kaiser_run *r)
+void kaiser_check_same_frame(struct kaiser_run *r)
 {
 	struct frames f = {
 		.r = r,
@@ -199,9 +202,10 @@ void check_same_frame(struct kaiser_run *r)
 	}
 	if (r->m->foreign_kernel)
 		f.absent.severity = KAISER_WARNING;
-	kaiser_walk(r->m, root_of(r->m->cr3), KAISER_BOTH_HALVES, false, same_frame_visit, &f);
+	kaiser_walk(r->m, kaiser_root_of(r->m->cr3), KAISER_BOTH_HALVES, false, same_frame_visit,
+		    &f);
 	for (unsigned i = 0; i < 6; i++)
-		merge_end(all[i]);
+		kaiser_merge_end(all[i]);
 }
 
 /* ---- the user half's top level ---- */
@@ -211,29 +215,30 @@ static int poison_visit(void *arg, const struct kaiser_visit *v)
 	struct merge *g = arg;
 
 	if ((v->entry & (PTE_P | PTE_U)) == (PTE_P | PTE_U) && !(v->entry & PTE_NX))
-		merge_add(g, v->va, v->va + v->size, v->rights, 1, NULL);
+		kaiser_merge_add(g, v->va, v->va + v->size, v->rights, 1, NULL);
 	return 0;
 }
 
-void check_nx_poison(struct kaiser_run *r)
+void kaiser_check_nx_poison(struct kaiser_run *r)
 {
 	struct merge g = {.r = r,
 			  .severity = KAISER_ERROR,
 			  .text = "# entries let user memory be executed on the kernel root"};
 
 	if (!known(r->m, KAISER_KNOWN_EFER)) {
-		report_text(r, KAISER_UNKNOWN, "not checked: EFER is not known", 0);
+		kaiser_report_text(r, KAISER_UNKNOWN, "not checked: EFER is not known", 0);
 		return;
 	}
-	if (!nx_usable(r->m)) {
-		report_text(r, KAISER_INFO, "NX is off, so a missed switch of roots goes unnoticed",
-			    0);
+	if (!kaiser_nx_usable(r->m)) {
+		kaiser_report_text(r, KAISER_INFO,
+				   "NX is off, so a missed switch of roots goes unnoticed", 0);
 		return;
 	}
 	if (r->m->foreign_kernel)
 		g.severity = KAISER_WARNING;
-	kaiser_walk(r->m, root_of(r->m->kernel_root), KAISER_USER_HALF, true, poison_visit, &g);
-	merge_end(&g);
+	kaiser_walk(r->m, kaiser_root_of(r->m->kernel_root), KAISER_USER_HALF, true, poison_visit,
+		    &g);
+	kaiser_merge_end(&g);
 }
 
 static const char *disagree(uint64_t kernel, uint64_t user)
@@ -251,7 +256,7 @@ static const char *disagree(uint64_t kernel, uint64_t user)
 	return (kernel | apart) == (user | apart) ? NULL : "an entry differs between the roots";
 }
 
-void check_sync(struct kaiser_run *r)
+void kaiser_check_sync(struct kaiser_run *r)
 {
 	const struct kaiser_machine *m = r->m;
 	uint64_t span = UINT64_C(1) << (12 + 9 * (kaiser_levels(m) - 1));
@@ -260,15 +265,15 @@ void check_sync(struct kaiser_run *r)
 	for (unsigned i = 0; i < 256 && reported < REPORT_MAX; i++) {
 		uint64_t k, u;
 		const char *text;
-		if (m->read(m->ctx, root_of(m->kernel_root) + i * 8, &k, 8) ||
-		    m->read(m->ctx, root_of(m->cr3) + i * 8, &u, 8)) {
-			report_text(r, KAISER_ERROR, "a root cannot be read", 0);
+		if (m->read(m->ctx, kaiser_root_of(m->kernel_root) + i * 8, &k, 8) ||
+		    m->read(m->ctx, kaiser_root_of(m->cr3) + i * 8, &u, 8)) {
+			kaiser_report_text(r, KAISER_ERROR, "a root cannot be read", 0);
 			return;
 		}
 		text = disagree(k, u);
 		if (!text)
 			continue;
 		reported++;
-		report_at(r, i * span, (i + 1) * span, 0, text);
+		kaiser_report_at(r, i * span, (i + 1) * span, 0, text);
 	}
 }

@@ -4,7 +4,7 @@
 
 static void walk_user_root(struct kaiser_run *r, kaiser_visit_fn fn, void *arg)
 {
-	kaiser_walk(r->m, root_of(r->m->cr3), KAISER_BOTH_HALVES, false, fn, arg);
+	kaiser_walk(r->m, kaiser_root_of(r->m->cr3), KAISER_BOTH_HALVES, false, fn, arg);
 }
 
 /* ---- tables ---- */
@@ -28,27 +28,27 @@ static int odd_visit(void *arg, const struct kaiser_visit *v)
 		return 0;
 	if (o->reported < REPORT_MAX) {
 		o->reported++;
-		report(o->r, &(struct kaiser_finding){
-				     .check = o->r->check,
-				     .severity = KAISER_ERROR,
-				     .start = v->va,
-				     .end = v->va + v->size,
-				     .value = v->entry,
-				     .text = text[v->kind],
-			     });
+		kaiser_report(o->r, &(struct kaiser_finding){
+					    .check = o->r->check,
+					    .severity = KAISER_ERROR,
+					    .start = v->va,
+					    .end = v->va + v->size,
+					    .value = v->entry,
+					    .text = text[v->kind],
+				    });
 	} else {
 		o->more++;
 	}
 	return 0;
 }
 
-void check_tables(struct kaiser_run *r)
+void kaiser_check_tables(struct kaiser_run *r)
 {
 	struct odd o = {.r = r};
 
 	walk_user_root(r, odd_visit, &o);
 	if (o.more)
-		report_text(r, KAISER_ERROR, "# more like these", o.more);
+		kaiser_report_text(r, KAISER_ERROR, "# more like these", o.more);
 }
 
 /* ---- leaves with rights they should not have ---- */
@@ -58,22 +58,22 @@ static int wx_visit(void *arg, const struct kaiser_visit *v)
 	const unsigned wx = KAISER_MAY_WRITE | KAISER_MAY_EXEC;
 	struct merge *g = arg;
 
-	if (is_visible(g->r->m, v) && (v->rights & wx) == wx)
-		merge_add(g, v->va, v->va + v->size, v->rights, v->size / PAGE, NULL);
+	if (kaiser_is_visible(g->r->m, v) && (v->rights & wx) == wx)
+		kaiser_merge_add(g, v->va, v->va + v->size, v->rights, v->size / PAGE, NULL);
 	return 0;
 }
 
-void check_wx(struct kaiser_run *r)
+void kaiser_check_wx(struct kaiser_run *r)
 {
 	struct merge g = {
 		.r = r, .severity = KAISER_ERROR, .text = "# pages both writable and executable"};
 
-	if (!nx_usable(r->m)) {
+	if (!kaiser_nx_usable(r->m)) {
 		g.severity = KAISER_INFO;
 		g.text = "NX is off, so # writable pages can be executed";
 	}
 	walk_user_root(r, wx_visit, &g);
-	merge_end(&g);
+	kaiser_merge_end(&g);
 }
 
 static int user_bit_visit(void *arg, const struct kaiser_visit *v)
@@ -81,7 +81,7 @@ static int user_bit_visit(void *arg, const struct kaiser_visit *v)
 	struct merge *g = arg;
 	bool effective = v->rights & KAISER_MAY_USER;
 
-	if (!kernel_address(g->r->m, v->va) || !(v->entry & PTE_U))
+	if (!kaiser_kernel_address(g->r->m, v->va) || !(v->entry & PTE_U))
 		return 0;
 	if (v->kind == KAISER_VISIT_LEAF && effective)
 		g->text = "user mode may access # pages of the kernel half";
@@ -89,24 +89,24 @@ static int user_bit_visit(void *arg, const struct kaiser_visit *v)
 		g->text = "the user bit is set in an entry of the kernel half, of # pages";
 	else
 		return 0;
-	report(g->r, &(struct kaiser_finding){
-			     .check = g->r->check,
-			     .severity = KAISER_ERROR,
-			     .start = v->va,
-			     .end = v->va + v->size,
-			     .rights = v->rights,
-			     .text = g->text,
-			     .number = v->size / PAGE,
-		     });
+	kaiser_report(g->r, &(struct kaiser_finding){
+				    .check = g->r->check,
+				    .severity = KAISER_ERROR,
+				    .start = v->va,
+				    .end = v->va + v->size,
+				    .rights = v->rights,
+				    .text = g->text,
+				    .number = v->size / PAGE,
+			    });
 	/* What lies below says no more, and may be much. */
 	return ++g->number == REPORT_MAX;
 }
 
-void check_user_bit(struct kaiser_run *r)
+void kaiser_check_user_bit(struct kaiser_run *r)
 {
 	struct merge g = {.r = r};
 
-	kaiser_walk(r->m, root_of(r->m->cr3), KAISER_KERNEL_HALF, false, user_bit_visit, &g);
+	kaiser_walk(r->m, kaiser_root_of(r->m->cr3), KAISER_KERNEL_HALF, false, user_bit_visit, &g);
 }
 
 struct globals {
@@ -118,10 +118,10 @@ static bool in_both_roots(const struct kaiser_machine *m, const struct kaiser_vi
 {
 	struct kaiser_visit k;
 
-	return m->foreign_kernel && known(m, KAISER_KNOWN_KERNEL_ROOT) && is_visible(m, v) &&
-	       kaiser_translate(m, root_of(m->kernel_root), v->va, &k) && k.va <= v->va &&
-	       k.va + (k.size - 1) >= v->va + (v->size - 1) &&
-	       k.pa + (v->va - k.va) == v->pa && !(v->rights & KAISER_MAY_USER);
+	return m->foreign_kernel && known(m, KAISER_KNOWN_KERNEL_ROOT) && kaiser_is_visible(m, v) &&
+	       kaiser_translate(m, kaiser_root_of(m->kernel_root), v->va, &k) && k.va <= v->va &&
+	       k.va + (k.size - 1) >= v->va + (v->size - 1) && k.pa + (v->va - k.va) == v->pa &&
+	       !(v->rights & KAISER_MAY_USER);
 }
 
 static int global_visit(void *arg, const struct kaiser_visit *v)
@@ -129,12 +129,12 @@ static int global_visit(void *arg, const struct kaiser_visit *v)
 	struct globals *g = arg;
 
 	if (v->kind == KAISER_VISIT_LEAF && (v->rights & KAISER_IS_GLOBAL))
-		merge_add(in_both_roots(g->bad.r->m, v) ? &g->same : &g->bad, v->va,
-			  v->va + v->size, v->rights, v->size / PAGE, NULL);
+		kaiser_merge_add(in_both_roots(g->bad.r->m, v) ? &g->same : &g->bad, v->va,
+				 v->va + v->size, v->rights, v->size / PAGE, NULL);
 	return 0;
 }
 
-void check_global(struct kaiser_run *r)
+void kaiser_check_global(struct kaiser_run *r)
 {
 	struct globals g = {
 		.bad = {.r = r,
@@ -146,8 +146,8 @@ void check_global(struct kaiser_run *r)
 	};
 
 	walk_user_root(r, global_visit, &g);
-	merge_end(&g.bad);
-	merge_end(&g.same);
+	kaiser_merge_end(&g.bad);
+	kaiser_merge_end(&g.same);
 }
 
 /* ---- frames that should not be there ---- */
@@ -157,26 +157,26 @@ static int foreign_visit(void *arg, const struct kaiser_visit *v)
 	struct merge *g = arg;
 	const struct kaiser_machine *m = g->r->m;
 
-	if (!is_visible(m, v))
+	if (!kaiser_is_visible(m, v))
 		return 0;
 	/* Beyond a few thousand pages other checks have said all there is to say. */
 	for (uint64_t o = 0; o < v->size && o < 4096 * PAGE; o += PAGE)
 		if (m->is_foreign(m->ctx, v->pa + o))
-			merge_add(g, v->va + o, v->va + o + PAGE, v->rights, 1, NULL);
+			kaiser_merge_add(g, v->va + o, v->va + o + PAGE, v->rights, 1, NULL);
 	return 0;
 }
 
-void check_foreign(struct kaiser_run *r)
+void kaiser_check_foreign(struct kaiser_run *r)
 {
 	struct merge g = {
 		.r = r, .severity = KAISER_ERROR, .text = "# pages that belong to another CPU"};
 
 	if (!r->m->is_foreign) {
-		report_text(r, KAISER_UNKNOWN, "other CPUs' pages are not known", 0);
+		kaiser_report_text(r, KAISER_UNKNOWN, "other CPUs' pages are not known", 0);
 		return;
 	}
 	walk_user_root(r, foreign_visit, &g);
-	merge_end(&g);
+	kaiser_merge_end(&g);
 }
 
 static int not_present_visit(void *arg, const struct kaiser_visit *v)
@@ -186,21 +186,22 @@ static int not_present_visit(void *arg, const struct kaiser_visit *v)
 	return 0;
 }
 
-void check_not_present(struct kaiser_run *r)
+void kaiser_check_not_present(struct kaiser_run *r)
 {
 	uint64_t n = 0;
 
 	walk_user_root(r, not_present_visit, &n);
 	if (n)
-		report_text(r, KAISER_INFO, "# entries that are not present and not zero", n);
+		kaiser_report_text(r, KAISER_INFO, "# entries that are not present and not zero",
+				   n);
 }
 
 /* ---- tables that lead to themselves, or are mapped ---- */
 
 static bool is_root(const struct kaiser_machine *m, uint64_t pa)
 {
-	return pa == root_of(m->cr3) ||
-	       (known(m, KAISER_KNOWN_KERNEL_ROOT) && pa == root_of(m->kernel_root)) ||
+	return pa == kaiser_root_of(m->cr3) ||
+	       (known(m, KAISER_KNOWN_KERNEL_ROOT) && pa == kaiser_root_of(m->kernel_root)) ||
 	       (m->is_root && m->is_root(m->ctx, pa));
 }
 
@@ -233,13 +234,13 @@ static int self_map_visit(void *arg, const struct kaiser_visit *v)
 		text = "a table leads to itself";
 	} else if (v->kind == KAISER_VISIT_TABLE && is_root(m, v->pa)) {
 		text = "an entry leads to a top-level table";
-	} else if (is_visible(m, v)) {
+	} else if (kaiser_is_visible(m, v)) {
 		for (uint64_t o = 0; !text && o < v->size && o < 4096 * PAGE; o += PAGE)
 			if (is_root(m, v->pa + o))
 				text = "a top-level table is mapped";
 		if (!text && s->searched < 64) {
 			s->searched++;
-			kaiser_walk(m, root_of(m->cr3), KAISER_KERNEL_HALF, false,
+			kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_KERNEL_HALF, false,
 				    table_search_visit, &t);
 			if (t.found)
 				text = "a page table is mapped";
@@ -247,11 +248,11 @@ static int self_map_visit(void *arg, const struct kaiser_visit *v)
 	}
 	if (!text)
 		return 0;
-	report_at(s->r, v->va, v->va + v->size, v->rights, text);
+	kaiser_report_at(s->r, v->va, v->va + v->size, v->rights, text);
 	return ++s->reported == REPORT_MAX;
 }
 
-void check_self_map(struct kaiser_run *r)
+void kaiser_check_self_map(struct kaiser_run *r)
 {
 	struct self_map s = {.r = r};
 
@@ -273,7 +274,7 @@ static int count_visit(void *arg, const struct kaiser_visit *v)
 
 	if (v->kind == KAISER_VISIT_UNREADABLE || v->kind == KAISER_VISIT_LIMIT)
 		c->t->complete = false;
-	if (!is_visible(c->m, v))
+	if (!kaiser_is_visible(c->m, v))
 		return 0;
 	c->t->pages += n;
 	c->t->writable += w ? n : 0;
@@ -289,17 +290,18 @@ void kaiser_totals(const struct kaiser_machine *m, struct kaiser_totals *t)
 
 	t->pages = t->writable = t->executable = t->writable_executable = t->global = 0;
 	t->complete = true;
-	kaiser_walk(m, root_of(m->cr3), KAISER_BOTH_HALVES, false, count_visit, &c);
+	kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_BOTH_HALVES, false, count_visit, &c);
 }
 
-void check_readable(struct kaiser_run *r)
+void kaiser_check_readable(struct kaiser_run *r)
 {
 	struct kaiser_totals t;
 
 	kaiser_totals(r->m, &t);
-	report_text(r, KAISER_INFO, "# supervisor pages under the user root", t.pages);
-	report_text(r, KAISER_INFO, "# of them writable", t.writable);
-	report_text(r, KAISER_INFO, "# of them writable and executable", t.writable_executable);
+	kaiser_report_text(r, KAISER_INFO, "# supervisor pages under the user root", t.pages);
+	kaiser_report_text(r, KAISER_INFO, "# of them writable", t.writable);
+	kaiser_report_text(r, KAISER_INFO, "# of them writable and executable",
+			   t.writable_executable);
 	if (!t.complete)
-		report_text(r, KAISER_UNKNOWN, "not everything could be walked", 0);
+		kaiser_report_text(r, KAISER_UNKNOWN, "not everything could be walked", 0);
 }

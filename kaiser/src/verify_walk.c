@@ -19,7 +19,7 @@ unsigned kaiser_levels(const struct kaiser_machine *m)
 	return known(m, KAISER_KNOWN_CR4) && (m->cr4 & (UINT64_C(1) << 12)) ? 5 : 4;
 }
 
-uint64_t root_of(uint64_t cr3)
+uint64_t kaiser_root_of(uint64_t cr3)
 {
 	return cr3 & PTE_ADDR;
 }
@@ -29,25 +29,25 @@ static unsigned va_bits(const struct kaiser_machine *m)
 	return 12 + 9 * kaiser_levels(m);
 }
 
-bool canonical(const struct kaiser_machine *m, uint64_t va)
+bool kaiser_canonical(const struct kaiser_machine *m, uint64_t va)
 {
 	uint64_t top = va >> (va_bits(m) - 1);
 
 	return top == 0 || top == UINT64_MAX >> (va_bits(m) - 1);
 }
 
-bool kernel_address(const struct kaiser_machine *m, uint64_t va)
+bool kaiser_kernel_address(const struct kaiser_machine *m, uint64_t va)
 {
-	return va >> 63 && canonical(m, va);
+	return va >> 63 && kaiser_canonical(m, va);
 }
 
-uint64_t table_address(const struct kaiser_machine *m, uint64_t entry)
+uint64_t kaiser_table_address(const struct kaiser_machine *m, uint64_t entry)
 {
 	return entry & PTE_ADDR & ~m->enc_mask;
 }
 
 /* NX may be set only where EFER.NXE is. */
-bool nx_usable(const struct kaiser_machine *m)
+bool kaiser_nx_usable(const struct kaiser_machine *m)
 {
 	return !known(m, KAISER_KNOWN_EFER) || (m->efer & (1u << 11));
 }
@@ -70,7 +70,7 @@ static unsigned rights_of(const struct kaiser_machine *m, unsigned above, uint64
 		r &= ~(unsigned)KAISER_MAY_WRITE;
 	if (!(entry & PTE_U))
 		r &= ~(unsigned)KAISER_MAY_USER;
-	if ((entry & PTE_NX) && nx_usable(m))
+	if ((entry & PTE_NX) && kaiser_nx_usable(m))
 		r &= ~(unsigned)KAISER_MAY_EXEC;
 	if (leaf && (entry & PTE_G))
 		r |= KAISER_IS_GLOBAL;
@@ -79,19 +79,19 @@ static unsigned rights_of(const struct kaiser_machine *m, unsigned above, uint64
 
 static bool beyond(const struct kaiser_machine *m, uint64_t entry)
 {
-	uint64_t addr = table_address(m, entry);
+	uint64_t addr = kaiser_table_address(m, entry);
 
 	return m->pa_bits >= 12 && m->pa_bits < 52 && addr >> m->pa_bits;
 }
 
 static bool reserved(const struct kaiser_machine *m, unsigned level, uint64_t entry)
 {
-	if ((entry & PTE_NX) && !nx_usable(m))
+	if ((entry & PTE_NX) && !kaiser_nx_usable(m))
 		return true;
 	if (level >= 3)
 		return entry & PTE_PS;
 	if (level > 0 && (entry & PTE_PS)) /* bit 12 is PAT */
-		return table_address(m, entry) & (span(level) - 1) & ~PAGE;
+		return kaiser_table_address(m, entry) & (span(level) - 1) & ~PAGE;
 	return false;
 }
 
@@ -101,7 +101,7 @@ static void look_at(const struct kaiser_machine *m, struct kaiser_visit *v, unsi
 	bool leaf = is_leaf(v->level, v->entry);
 
 	v->rights = rights_of(m, above, v->entry, leaf);
-	v->pa = table_address(m, v->entry);
+	v->pa = kaiser_table_address(m, v->entry);
 	if (leaf)
 		v->pa &= ~(span(v->level) - 1);
 	if (!(v->entry & PTE_P))
@@ -114,10 +114,10 @@ static void look_at(const struct kaiser_machine *m, struct kaiser_visit *v, unsi
 		v->kind = leaf ? KAISER_VISIT_LEAF : KAISER_VISIT_TABLE;
 }
 
-bool is_visible(const struct kaiser_machine *m, const struct kaiser_visit *v)
+bool kaiser_is_visible(const struct kaiser_machine *m, const struct kaiser_visit *v)
 {
 	return v->kind == KAISER_VISIT_LEAF &&
-	       (!(v->rights & KAISER_MAY_USER) || kernel_address(m, v->va));
+	       (!(v->rights & KAISER_MAY_USER) || kaiser_kernel_address(m, v->va));
 }
 
 struct walk {
@@ -145,7 +145,7 @@ static bool descends(const struct walk *w, const struct kaiser_visit *v)
 {
 	if (v->kind != KAISER_VISIT_TABLE || w->top_only)
 		return false;
-	return w->m->user_half_stable || kernel_address(w->m, v->va);
+	return w->m->user_half_stable || kaiser_kernel_address(w->m, v->va);
 }
 
 static int walk_entry(struct walk *w, struct kaiser_visit *v, unsigned above)
@@ -233,13 +233,13 @@ int kaiser_walk(const struct kaiser_machine *m, uint64_t root, enum kaiser_half 
 
 	for (unsigned i = 0; i < LEVELS_MAX; i++)
 		w.path[i] = UINT64_MAX;
-	return walk_table(&w, table_address(m, root), w.top, 0, RIGHTS_ALL);
+	return walk_table(&w, kaiser_table_address(m, root), w.top, 0, RIGHTS_ALL);
 }
 
 bool kaiser_translate(const struct kaiser_machine *m, uint64_t root, uint64_t va,
 		      struct kaiser_visit *v)
 {
-	uint64_t table = table_address(m, root);
+	uint64_t table = kaiser_table_address(m, root);
 	unsigned rights = RIGHTS_ALL;
 
 	for (unsigned level = kaiser_levels(m); level-- > 0;) {
@@ -250,7 +250,7 @@ bool kaiser_translate(const struct kaiser_machine *m, uint64_t root, uint64_t va
 		v->pa = table;
 		v->rights = 0;
 		v->kind = KAISER_VISIT_UNREADABLE;
-		if (!canonical(m, va))
+		if (!kaiser_canonical(m, va))
 			return false;
 		if (m->read(m->ctx, table + (va >> (12 + 9 * level) & 511) * 8, &v->entry, 8))
 			return false;
@@ -263,7 +263,8 @@ bool kaiser_translate(const struct kaiser_machine *m, uint64_t root, uint64_t va
 	return false;
 }
 
-bool read_virtual(const struct kaiser_machine *m, uint64_t root, uint64_t va, void *buf, size_t n)
+bool kaiser_read_virtual(const struct kaiser_machine *m, uint64_t root, uint64_t va, void *buf,
+			 size_t n)
 {
 	char *to = buf;
 

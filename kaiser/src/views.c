@@ -103,7 +103,7 @@ static void apply_alternatives(struct kaiser *k)
 	}
 }
 
-int views_build(struct kaiser *k)
+int kaiser_views_build(struct kaiser *k)
 {
 	copy_views(k);
 	apply_alternatives(k);

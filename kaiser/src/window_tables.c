@@ -40,7 +40,7 @@ static int map_user(struct kaiser *k, struct kaiser_cpu *c, uint64_t va, void *p
 	return KAISER_OK;
 }
 
-int window_tables_build(struct kaiser *k, struct kaiser_cpu *c)
+int kaiser_window_tables_build(struct kaiser *k, struct kaiser_cpu *c)
 {
 	uint64_t nx = k->nx ? PTE_NX : 0, base = cpu_base(k, c->number);
 	int err;
@@ -59,11 +59,11 @@ int window_tables_build(struct kaiser *k, struct kaiser_cpu *c)
 		err = map_user(k, c, base + KAISER_CPU_ENTRY,
 			       c->page[KAISER_CPU_ENTRY / KAISER_PAGE_SIZE], nx | PTE_W);
 	if (err)
-		window_tables_free(k, c);
+		kaiser_window_tables_free(k, c);
 	return err;
 }
 
-void window_tables_free(struct kaiser *k, struct kaiser_cpu *c)
+void kaiser_window_tables_free(struct kaiser *k, struct kaiser_cpu *c)
 {
 	while (c->tables > 0)
 		k->cfg.ops->page_free(k->cfg.ctx, c->table[--c->tables], 0);

@@ -32,7 +32,7 @@ static void wipe_ists(struct kaiser_cpu *c, uint32_t mask)
 			wipe(c, ist_top[ist] - KAISER_IST_BYTES, ist_top[ist]);
 }
 
-void wipe_for_switch(struct kaiser_cpu *c)
+void kaiser_wipe_for_switch(struct kaiser_cpu *c)
 {
 	wipe(c, KAISER_ENTRY_STACK_TOP - ENTRY_STACK_USED, KAISER_SCRATCH_DI + 8);
 	wipe_ists(c, c->wipe_at_switch);

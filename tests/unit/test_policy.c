@@ -87,15 +87,15 @@ static void decide(void **state)
 		host_set_cpuid(1, cpus[i].family, 0, 0, 0);
 		host_set_cpuid(7, 0, 0, 0, cpus[i].leaf7_edx);
 		host.cpus[0].arch_caps = cpus[i].arch_caps;
-		policy_decide(&p, KAISER_AUTO);
+		kaiser_policy_decide(&p, KAISER_AUTO);
 		if (p.meltdown != cpus[i].meltdown || p.isolate != cpus[i].meltdown ||
 		    p.verw != cpus[i].verw || p.asked != KAISER_AUTO)
 			fail_msg("CPU %u: %s", i, p.reason);
 		assert_true(strlen(p.reason) > 10);
-		policy_decide(&p, KAISER_ON);
+		kaiser_policy_decide(&p, KAISER_ON);
 		assert_true(p.isolate && p.asked == KAISER_ON);
 		assert_int_equal(p.meltdown, cpus[i].meltdown);
-		policy_decide(&p, KAISER_OFF);
+		kaiser_policy_decide(&p, KAISER_OFF);
 		assert_true(!p.isolate && p.asked == KAISER_OFF);
 		assert_int_equal(p.meltdown, cpus[i].meltdown);
 	}

@@ -21,7 +21,8 @@ struct options {
 	const char *gdb, *qmp, *serial, *forbid, *monitor, *first_event;
 	uint64_t start, stop, from, to, entry;
 	bool path, list, nested, use_qmp, verbose;
-	unsigned first; /* the step at which the outer of two nested events comes */
+	unsigned first;  /* the step at which the outer of two nested events comes */
+	unsigned vector; /* of the event: where to look in the IDT for its gate */
 	unsigned max, rounds;
 	int timeout;
 	struct check checks[MAX_CHECKS];

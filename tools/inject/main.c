@@ -20,8 +20,9 @@ static void usage(FILE *to)
 	      "  --qmp SOCKET       inject by QMP's inject-nmi instead of the gdb stub's monitor\n"
 	      "  --event COMMANDS   instead of \"nmi\" (or of \"inject-nmi\"); several: A;B\n"
 	      "  --first-event C    for --first, instead of the same\n"
-	      "  --entry ADDR       the NMI gate: count the events taken exactly where they were "
+	      "  --vector N         the event's (2), to count those taken exactly where they were "
 	      "put\n"
+	      "  --entry ADDR       its gate, instead of what the IDT says\n"
 	      "  --check ADDR=V[:N] N bytes (8) must be V after each event; ADDR!=V: must not\n"
 	      "  --serial FILE      the guest's serial output; must not hold --forbid TEXT "
 	      "(panic)\n"
@@ -91,15 +92,16 @@ static bool read_list(struct options *o, const char *path)
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"gdb", 1, 0, 'g'},    {"qmp", 1, 0, 'q'},         {"start", 1, 0, 's'},
-		{"stop", 1, 0, 'e'},   {"range", 1, 0, 'r'},       {"list", 1, 0, 'l'},
-		{"event", 1, 0, 'E'},  {"entry", 1, 0, 'n'},       {"check", 1, 0, 'c'},
-		{"serial", 1, 0, 'S'}, {"forbid", 1, 0, 'f'},      {"max", 1, 0, 'm'},
-		{"first", 1, 0, 'F'},  {"first-event", 1, 0, 'G'}, {"timeout", 1, 0, 't'},
-		{"rounds", 1, 0, 'R'}, {"help", 0, 0, 'h'},        {0, 0, 0, 0},
+		{"gdb", 1, 0, 'g'},     {"qmp", 1, 0, 'q'},         {"start", 1, 0, 's'},
+		{"stop", 1, 0, 'e'},    {"range", 1, 0, 'r'},       {"list", 1, 0, 'l'},
+		{"event", 1, 0, 'E'},   {"entry", 1, 0, 'n'},       {"check", 1, 0, 'c'},
+		{"serial", 1, 0, 'S'},  {"forbid", 1, 0, 'f'},      {"max", 1, 0, 'm'},
+		{"first", 1, 0, 'F'},   {"first-event", 1, 0, 'G'}, {"vector", 1, 0, 'V'},
+		{"timeout", 1, 0, 't'}, {"rounds", 1, 0, 'R'},      {"help", 0, 0, 'h'},
+		{0, 0, 0, 0},
 	};
 	static struct run r = {
-		.o = {.forbid = "panic", .max = 2000, .rounds = 1, .timeout = 10000}};
+		.o = {.forbid = "panic", .vector = 2, .max = 2000, .rounds = 1, .timeout = 10000}};
 	struct options *o = &r.o;
 	struct timespec a, b;
 	char *end;
@@ -124,6 +126,9 @@ int main(int argc, char **argv)
 		case 'F':
 			o->first = (unsigned)strtoul(optarg, NULL, 0);
 			o->nested = true;
+			break;
+		case 'V':
+			o->vector = (unsigned)strtoul(optarg, NULL, 0) & 255;
 			break;
 		case 'G':
 			o->first_event = optarg;

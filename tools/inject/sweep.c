@@ -115,7 +115,7 @@ int inject_here(struct run *r, const char *event, const char *where)
 	return 0;
 }
 
-/* Where the IDT sends an NMI, unless the caller said so. */
+/* Where the IDT sends the event, unless the caller said so. */
 static void find_entry(struct run *r)
 {
 	static char text[16384];
@@ -126,10 +126,11 @@ static void find_entry(struct run *r)
 		return;
 	p = strstr(text, "IDT=");
 	base = p ? strtoull(p + 4, NULL, 16) : 0;
-	if (!base || gdb_read(&r->g, base + 32, &low, 8) || gdb_read(&r->g, base + 40, &high, 8))
+	if (!base || gdb_read(&r->g, base + 16 * r->o.vector, &low, 8) ||
+	    gdb_read(&r->g, base + 16 * r->o.vector + 8, &high, 8))
 		return;
 	r->o.entry = (low & 0xffff) | (low >> 32 & 0xffff0000) | high << 32;
-	printf("the NMI gate is at %#" PRIx64 "\n", r->o.entry);
+	printf("the gate of vector %u is at %#" PRIx64 "\n", r->o.vector, r->o.entry);
 }
 
 /* Waits for the next stop at a breakpoint. 0 there, 1 the guest did not come, 2 broken. */
