@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Checks what a group of targets needs and installs what is missing through apt-get.
-#   scripts/deps.sh [-n] GROUP...        groups: build run iso test debug; -n only lists
+#   scripts/deps.sh [-n] GROUP...        groups: build run iso tools test debug; -n only lists
 # Quiet when nothing is missing. Where there is no apt-get the names are printed and it fails.
 set -u
 
@@ -15,8 +15,9 @@ table() {
 		f:/usr/lib/grub/i386-pc/boot.img|grub-pc-bin bochs|bochs
 		f:/usr/share/bochs/BIOS-bochs-latest|bochsbios
 		f:/usr/share/vgabios/vgabios.stdvga.bin|vgabios' ;;
-	test) table run && table iso && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
-		h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev h:libelf.h|libelf-dev' ;;
+	tools) table build && echo 'h:jansson.h|libjansson-dev h:libelf.h|libelf-dev' ;;
+	test) table run && table iso && table tools && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
+		h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev' ;;
 	debug) table run && echo 'gdb|gdb' ;;
 	*) echo "deps.sh: no group '$1'" >&2 && return 1 ;;
 	esac
@@ -33,7 +34,7 @@ present() {
 
 list=0
 [ "${1:-}" = -n ] && list=1 && shift
-[ $# -gt 0 ] || { echo "usage: deps.sh [-n] build|run|iso|test|debug..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: deps.sh [-n] build|run|iso|tools|test|debug..." >&2; exit 2; }
 
 missing=
 for group; do
