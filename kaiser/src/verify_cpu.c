@@ -66,6 +66,35 @@ static void need_stack(struct kaiser_run *r, uint64_t top, const char *name)
 		problem(r, aligned - FRAME, aligned, "the CPU cannot push its frame", 0, name);
 }
 
+/* Of somebody else's kernel an event that the CPU cannot raise need not be handled: reserved
+ * vectors, those of virtualisation, #CP without CET, #MC without CR4.MCE. */
+static bool can_happen(const struct kaiser_machine *m, unsigned vector)
+{
+	uint64_t cr4 = known(m, KAISER_KNOWN_CR4) ? m->cr4 : UINT64_MAX;
+
+	if (!m->foreign_kernel || vector >= 32)
+		return true;
+	if (vector == 18)
+		return cr4 & (1u << 6);
+	if (vector == 21)
+		return cr4 & (1u << 23);
+	return vector != 15 && vector < 20;
+}
+
+static bool stack_in_use(const struct cpu_tables *t, unsigned ist)
+{
+	const struct kaiser_machine *m = t->r->m;
+	bool used = !m->foreign_kernel || !known(m, KAISER_KNOWN_IDT);
+
+	for (unsigned v = 0; !used && v < VECTORS && v * 16 + 15 <= m->idt_limit; v++) {
+		uint8_t gate[16];
+		used = can_happen(m, v) &&
+		       kaiser_read_virtual(m, t->root, m->idt_base + v * 16, gate, 16) &&
+		       gate[5] >> 7 && (gate[4] & 7) == ist;
+	}
+	return used;
+}
+
 static void look_at_tss(struct cpu_tables *t)
 {
 	static const char *const name[8] = {"RSP0",  "IST 1", "IST 2", "IST 3",
@@ -81,7 +110,7 @@ static void look_at_tss(struct cpu_tables *t)
 	if (!t->tss_known)
 		return;
 	for (unsigned i = 0; i < 8; i++)
-		if (i == 0 || t->ist[i])
+		if (i == 0 || (t->ist[i] && stack_in_use(t, i)))
 			need_stack(t->r, t->ist[i], name[i]);
 }
 
@@ -106,7 +135,7 @@ static bool needs_own_stack(unsigned vector)
 }
 
 struct gates {
-	uint64_t not_code, bad_segment;
+	uint64_t not_code, bad_segment, idle;
 	unsigned first_not_code, first_bad_segment;
 	uint8_t ist[19];
 };
@@ -119,6 +148,10 @@ static void look_at_gate(struct cpu_tables *t, struct gates *g, unsigned vector,
 
 	for (unsigned i = 0; i < 4; i++)
 		target |= (uint64_t)b[8 + i] << (32 + 8 * i);
+	if (!can_happen(t->r->m, vector)) {
+		g->idle += present && !code(t->r->m, target);
+		return;
+	}
 	if (!present) {
 		if (needs_own_stack(vector) || vector == 13 || vector == 14)
 			problem(t->r, 0, 0, "vector # has no gate", vector, NULL);
@@ -174,6 +207,10 @@ static void look_at_idt(struct cpu_tables *t)
 			g.not_code, NULL);
 		problem(t->r, 0, 0, "the first of them is vector #", g.first_not_code, NULL);
 	}
+	if (g.idle)
+		kaiser_report_text(t->r, KAISER_INFO,
+				   "# gates of events that cannot happen here lead nowhere",
+				   g.idle);
 	if (g.bad_segment) {
 		problem(t->r, 0, 0, "# gates name no 64-bit code segment", g.bad_segment, NULL);
 		problem(t->r, 0, 0, "the first of them is vector #", g.first_bad_segment, NULL);

@@ -76,37 +76,47 @@ void kaiser_check_wx(struct kaiser_run *r)
 	kaiser_merge_end(&g);
 }
 
+struct user_bits {
+	struct kaiser_run *r;
+	unsigned effective, entries; /* reported */
+};
+
+/* An entry with the bit grants nothing while one above or below it lacks it, and Linux sets it so.
+ * From libkaiser it is a mistake all the same. */
 static int user_bit_visit(void *arg, const struct kaiser_visit *v)
 {
-	struct merge *g = arg;
-	bool effective = v->rights & KAISER_MAY_USER;
+	struct user_bits *u = arg;
+	const struct kaiser_machine *m = u->r->m;
+	bool effective = v->kind == KAISER_VISIT_LEAF && (v->rights & KAISER_MAY_USER);
 
-	if (!kaiser_kernel_address(g->r->m, v->va) || !(v->entry & PTE_U))
+	if (!kaiser_kernel_address(m, v->va) || !(v->entry & PTE_U) ||
+	    (v->kind != KAISER_VISIT_LEAF && v->kind != KAISER_VISIT_TABLE))
 		return 0;
-	if (v->kind == KAISER_VISIT_LEAF && effective)
-		g->text = "user mode may access # pages of the kernel half";
-	else if (v->kind == KAISER_VISIT_LEAF || v->kind == KAISER_VISIT_TABLE)
-		g->text = "the user bit is set in an entry of the kernel half, of # pages";
-	else
+	if (!effective && u->entries == REPORT_MAX)
 		return 0;
-	kaiser_report(g->r, &(struct kaiser_finding){
-				    .check = g->r->check,
-				    .severity = KAISER_ERROR,
+	if (!effective)
+		u->entries++;
+	kaiser_report(u->r, &(struct kaiser_finding){
+				    .check = u->r->check,
+				    .severity = m->foreign_kernel && !effective ? KAISER_WARNING
+										: KAISER_ERROR,
 				    .start = v->va,
 				    .end = v->va + v->size,
 				    .rights = v->rights,
-				    .text = g->text,
+				    .text = effective ? "user mode may access # pages of the "
+							"kernel half"
+						      : "the user bit is set in an entry of the "
+							"kernel half, of # pages",
 				    .number = v->size / PAGE,
 			    });
-	/* What lies below says no more, and may be much. */
-	return ++g->number == REPORT_MAX;
+	return effective && ++u->effective == REPORT_MAX;
 }
 
 void kaiser_check_user_bit(struct kaiser_run *r)
 {
-	struct merge g = {.r = r};
+	struct user_bits u = {.r = r};
 
-	kaiser_walk(r->m, kaiser_root_of(r->m->cr3), KAISER_KERNEL_HALF, false, user_bit_visit, &g);
+	kaiser_walk(r->m, kaiser_root_of(r->m->cr3), KAISER_KERNEL_HALF, false, user_bit_visit, &u);
 }
 
 struct globals {

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -186,6 +187,49 @@ static void test_syscalls(void)
 		close(fd[0]);
 		close(fd[1]);
 	}
+}
+
+/* Calls that do not come back, or come back elsewhere, or wait for what never happens. */
+static bool returns(uint64_t nr)
+{
+	static const uint64_t others[] = {SYS_rt_sigreturn, SYS_pause,         SYS_clone,
+					  SYS_fork,         SYS_vfork,         SYS_exit,
+					  SYS_exit_group,   SYS_rt_sigsuspend, SYS_poll};
+
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (nr == others[i])
+			return false;
+	return true;
+}
+
+static int call_in_child(void *nr)
+{
+	/* Descriptors, pointers, sizes and ids that cannot be right. */
+	uint64_t args[6] = {0x7ffffff1,         0x8000000000000000, 0x7ffffff3,
+			    0xffff800000000001, 0x7ffffffff0000005, 0x7ffffff6};
+
+	return !syscall_keeps(*(uint64_t *)nr, args, false, 0);
+}
+
+/* Every number there is. Not on a kernel one may have work on: some change the whole machine. */
+static void test_every_syscall(void)
+{
+	struct utsname uts;
+	int bad = 0;
+
+	if (uname(&uts) || !strstr(uts.release, "kaiser")) {
+		ktap_skip("every system call", "not the kernel under test");
+		return;
+	}
+	for (uint64_t nr = 0; nr < 480; nr++) {
+		int status = returns(nr) ? ktap_child(call_in_child, &nr) : 0;
+
+		if (status) {
+			ktap_note("system call %lu: %s", nr, ktap_status(status));
+			bad++;
+		}
+	}
+	ktap_ok(bad == 0, "every system call");
 }
 
 /* Both returns of fork come with the caller's registers. */
@@ -374,6 +418,7 @@ int main(void)
 	regs_none();
 	report(same(0, ARITH), "the harness itself");
 	test_syscalls();
+	test_every_syscall();
 	test_fork();
 	test_events();
 	test_preemption();
