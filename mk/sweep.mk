@@ -3,9 +3,9 @@ $(BUILD)/user/paths: user/sweep/paths.S
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -nostdlib -static -no-pie -o $@ $<
 
-nmi-deep: ## Nested NMI sweeps from all over the system call's path (hours)
+nmi-deep: ## Nested NMI sweeps from all over the system call's path (hours in QEMU)
 	@scripts/deps.sh test
 	@$(MAKE) kernel inject $(BUILD)/user/paths
-	DEEP=1 prove -v tests/nmi.t
+	DEEP=1 prove -v tests/bochs_nmi.t tests/nmi.t
 
 .PHONY: nmi-deep

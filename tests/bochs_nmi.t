@@ -3,6 +3,7 @@
 # The sweep of tests/nmi.t in Bochs, which takes an NMI between any two instructions and models what
 # QEMU does not: its debugger stops at the path's start, goes K steps, gives the NMI, goes on; K
 # grows. Last, nested: a first NMI in the head, whose handler ends the blocking by an IRET.
+# DEEP=N also puts that first NMI at every Nth step of the system call's path (DEEP=1: ten minutes).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -90,4 +91,9 @@ for pti in on off; do
 	sweep "breakpoint and signal, pti=$pti" path_signal 3000 any "pti=$pti"
 	sweep "nested in the head, pti=$pti" path_syscall 900 any "pti=$pti debug_nmi_iret" 3
 done
+if [ "${DEEP:-0}" -gt 0 ]; then
+	for first in $(seq 1 "$DEEP" 256); do
+		sweep "nested at step $first" path_syscall 900 any "pti=on debug_nmi_iret" "$first"
+	done
+fi
 echo "1..$n"
