@@ -9,8 +9,8 @@
 #   -p PATTERN                          a line of the guest that must match, as an egrep pattern
 #   -l LOG                              keep the serial output there
 #   -q                                  do not pass it through
-#   -N                                  a storm of NMIs on every CPU once init runs, and QEMU takes
-#                                       them between any two instructions
+#   -N                                  a storm of NMIs on every CPU once init runs, until it prints
+#                                       a plan (1..N); QEMU takes them between any two instructions
 # A guest that reboots or takes a triple fault leaves QEMU with exit code 0 too; only the SHUTDOWN
 # event on QMP tells a power-off from those.
 # Exit: 0 powered off and PATTERN seen; 1 powered off without it; 2 could not run; 3 out of time;
@@ -75,6 +75,8 @@ qemu=$!
 if [ $storm = 1 ]; then
 	while sleep 0.02; do
 		grep -q 'init: starting' "$dir/stdout" || continue
+		# Commands that come while it shuts down can lock QEMU 7.2 up.
+		grep -q '^1\.\.[0-9]' "$dir/stdout" && break
 		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			echo '{"execute":"inject-nmi"}' >&8
 		done
