@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* kaiser audit: what its files share. main.c tells how they work together. */
+#ifndef TOOLS_AUDIT_H
+#define TOOLS_AUDIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "source.h"
+
+int audit_main(int argc, char **argv);
+
+/* ---- options.c --------------------------------------------------------------------------- */
+
+enum when { WHEN_USER, WHEN_NOW };
+
+struct options {
+	const char *gdb, *qmp; /* sockets */
+	char **run;            /* a QEMU command to start; NULL: none */
+	const char *raw, *dump;
+	uint64_t cr3, kernel_root, offset;
+	bool have_cr3, have_kernel_root, have_offset, five_levels;
+	enum when when;
+	unsigned delay, timeout; /* seconds */
+	unsigned samples;
+	const char *preset, *allow, *baseline, *symbols;
+	const char *svg, *html;
+	bool explain, json, all, accept_unknown;
+	uint64_t explain_va;
+};
+
+/* Fills o; -1: go on, else the exit code. */
+int options_parse(struct options *o, int argc, char **argv);
+
+/* ---- symbols.c --------------------------------------------------------------------------- */
+
+struct symbols;
+
+/* NULL and a sentence in error if it cannot be read. */
+struct symbols *symbols_open(const char *path, char *error, size_t size);
+void symbols_close(struct symbols *s);
+void symbols_set_offset(struct symbols *s, uint64_t offset);
+/* Guesses by how far the kernel was moved, from addresses that must be functions. */
+bool symbols_find_offset(struct symbols *s, const uint64_t *code, unsigned n, uint64_t *offset);
+/* "name+0x12", or "" if it is nothing known. */
+void symbols_name(const struct symbols *s, uint64_t va, char *buf, size_t size);
+bool symbols_find(const struct symbols *s, const char *name, uint64_t *va);
+
+/* ---- rules.c ----------------------------------------------------------------------------- */
+
+struct kaiser_allowed;
+
+struct rules {
+	struct kaiser_allowed *rule;
+	size_t count;
+};
+
+/* The user's own allow-list; -1 and a sentence. */
+int rules_read(struct rules *r, const char *path, const struct symbols *s, char *error,
+	       size_t size);
+void rules_free(struct rules *r);
+
+/* ---- judge.c ----------------------------------------------------------------------------- */
+
+#define CPU_WORDS (SOURCE_CPUS / 64)
+
+/* A finding, and where it was seen. */
+struct record {
+	const char *check;
+	int severity; /* enum kaiser_severity */
+	uint64_t start, end, value;
+	unsigned rights;
+	char text[200]; /* without the check's name */
+	uint64_t cpu[CPU_WORDS];
+	unsigned seen;
+};
+
+struct range {
+	uint64_t start, end;
+	unsigned rights;
+	char name[64]; /* what the CPU needs there, or ""; "allowed: X" by a rule */
+	uint64_t cpu[CPU_WORDS];
+};
+
+/* A part of the kernel half that the kernel's root maps, with small holes or none. */
+struct region {
+	uint64_t start, end, pages;
+};
+
+#define REGIONS_MAX 64
+
+struct totals {
+	uint64_t pages, writable, executable, writable_executable, global;
+};
+
+struct judgement {
+	const struct options *options;
+	struct source *source;
+	const struct rules *rules;
+	struct record *record;
+	size_t records;
+	struct range *range;
+	size_t ranges;
+	struct region region[REGIONS_MAX]; /* of the first CPU judged, for pictures */
+	size_t regions;
+	bool overflow;      /* more than are kept */
+	struct totals most; /* of any CPU and sample */
+	unsigned samples[SOURCE_CPUS];
+	unsigned total_samples;
+	uint64_t last_cr3[SOURCE_CPUS], last_kernel_root[SOURCE_CPUS];
+	uint64_t root[256]; /* every root ever seen */
+	unsigned roots;
+	uint64_t kernel_root[64]; /* seen in kernel code that had interrupts on */
+	unsigned kernel_roots;
+	uint64_t code[64]; /* gate targets and the like, for symbols.c */
+	unsigned codes;
+};
+
+/* Notes what the CPUs' registers tell about roots. At every stop. */
+void judge_look(struct judgement *j);
+/* Judges one CPU as it stands. -1: out of memory. */
+int judge_cpu(struct judgement *j, unsigned cpu);
+/* Puts the ranges in order of address, when all are in. */
+void judge_sort(struct judgement *j);
+void judge_free(struct judgement *j);
+/* Of a check: the worst severity found, or -1 if nothing was. */
+int judge_worst(const struct judgement *j, const char *check);
+/* The walk of one address in both roots, as text. */
+void judge_explain(struct judgement *j, unsigned cpu, uint64_t va, const struct symbols *s,
+		   char *buf, size_t size);
+
+/* ---- machine.c --------------------------------------------------------------------------- */
+
+struct machine;
+
+struct kaiser_machine;
+/* What verify.c is told of one CPU. Freed by machine_free(); NULL: out of memory. */
+struct machine *machine_of(struct judgement *j, unsigned cpu);
+void machine_free(struct machine *x);
+const struct kaiser_machine *machine_facts(const struct machine *x);
+
+/* ---- preset.c ---------------------------------------------------------------------------- */
+
+bool preset_exists(const char *name);
+uint64_t preset_switch_bit(const char *name);
+/* What is known of kernels of that kind about this place, or NULL. */
+const char *preset_range(const char *preset, uint64_t start, uint64_t end, unsigned rights);
+const char *preset_check(const char *preset, const char *check);
+
+/* ---- report*.c --------------------------------------------------------------------------- */
+
+enum verdict { VERDICT_CLEAN, VERDICT_FINDINGS, VERDICT_UNDECIDED };
+
+struct verdict_line {
+	enum verdict verdict;
+	char text[500];
+};
+
+struct baseline {
+	bool used;
+	unsigned grown;
+	char text[400]; /* what grew */
+};
+
+/* -1 and a sentence. */
+int baseline_compare(struct baseline *b, const char *path, const struct judgement *j, char *error,
+		     size_t size);
+/* `missing`: why not all was looked at, or "". */
+void verdict_of(struct verdict_line *v, const struct judgement *j, const struct baseline *b,
+		const char *missing);
+void report_people(const struct judgement *j, const struct symbols *s, const struct verdict_line *v,
+		   const char *explanation);
+int report_json(const struct judgement *j, const struct symbols *s, const struct verdict_line *v,
+		const char *explanation);
+/* picture.c; -1 if it cannot be written. */
+int picture_svg(const char *path, const struct judgement *j, const struct symbols *s,
+		const struct verdict_line *v);
+int picture_html(const char *path, const struct judgement *j, const struct symbols *s,
+		 const struct verdict_line *v);
+const char *severity_name(int severity);
+/* "0-3,7" */
+void cpu_list(const uint64_t *set, char *buf, size_t size);
+/* "r-x", and u, g where they apply. */
+void rights_text(unsigned rights, char *buf);
+
+#endif
