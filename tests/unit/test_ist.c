@@ -11,7 +11,6 @@
 /* SRC: kaiser/src/verify_tables.c kaiser/src/verify_roots.c kaiser/src/verify_cpu.c */
 /* SRC: kaiser/src/verify_pointers.c */
 /* CFLAGS: -DKAISER_FAKE_HW -Ikaiser/include -Ikaiser/src -Itests/unit */
-/* CFLAGS: -Wl,-T,tests/unit/kaiser_sections.ld */
 /* LIBS: -lcmocka */
 #include "fake_host.h"
 

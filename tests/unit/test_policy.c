@@ -5,7 +5,6 @@
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
 /* SRC: kaiser/src/strerror.c */
 /* CFLAGS: -DKAISER_FAKE_HW -Ikaiser/include -Ikaiser/src -Itests/unit */
-/* CFLAGS: -Wl,-T,tests/unit/kaiser_sections.ld */
 /* LIBS: -lcmocka */
 #include "fake_host.h"
 
