@@ -102,6 +102,14 @@ void kaiser_wipe_ist(void);
 void kaiser_missed_switch_event(void);
 void kaiser_unexpected_event(unsigned vector, uint64_t ip);
 
+/* `digits` hexadecimal digits at p, no end; returns the place behind them. */
+static inline char *kaiser_put_hex(char *p, uint64_t v, unsigned digits)
+{
+	while (digits-- > 0)
+		*p++ = "0123456789abcdef"[v >> (4 * digits) & 15];
+	return p;
+}
+
 /* trace.c: nothing in a build without KAISER_DEBUG. */
 #define KAISER_TRACE_SYSCALL 0x100
 #ifdef KAISER_DEBUG

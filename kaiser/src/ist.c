@@ -131,13 +131,6 @@ void kaiser_missed_switch_event(void)
 			  "user mode ran on the kernel root: an exit missed its CR3 switch");
 }
 
-static char *put_hex(char *p, uint64_t v, unsigned digits)
-{
-	while (digits-- > 0)
-		*p++ = "0123456789abcdef"[v >> (4 * digits) & 15];
-	return p;
-}
-
 /* The place is told relative to the template, where a disassembly of this library shows it. */
 void kaiser_unexpected_event(unsigned vector, uint64_t ip)
 {
@@ -145,8 +138,8 @@ void kaiser_unexpected_event(unsigned vector, uint64_t ip)
 	char text[] = "the entry code met vector 0x00 at kaiser_template+0x00000000";
 	char *vec = text + sizeof("the entry code met vector 0x") - 1;
 
-	put_hex(vec, vector, 2);
-	put_hex(text + sizeof(text) - 9, ip - k->cfg.window - KAISER_WIN_TEXT, 8);
+	kaiser_put_hex(vec, vector, 2);
+	kaiser_put_hex(text + sizeof(text) - 9, ip - k->cfg.window - KAISER_WIN_TEXT, 8);
 	k->cfg.ops->panic(k->cfg.ctx, text);
 }
 

@@ -45,13 +45,6 @@ static char *put(char *p, const char *s)
 	return p;
 }
 
-static char *put_hex(char *p, uint64_t v, unsigned digits)
-{
-	while (digits-- > 0)
-		*p++ = "0123456789abcdef"[v >> (4 * digits) & 15];
-	return p;
-}
-
 void kaiser_trace_dump(struct kaiser *k, unsigned cpu, void (*line)(void *arg, const char *text),
 		       void *arg)
 {
@@ -65,15 +58,15 @@ void kaiser_trace_dump(struct kaiser *k, unsigned cpu, void (*line)(void *arg, c
 		const struct transition *t = &ring(c)[n % TRACE_ENTRIES];
 		char text[160], *p = text;
 		p = put(p, t->what == KAISER_TRACE_SYSCALL ? "syscall " : "vector ");
-		p = put_hex(p, t->what & 0xff, 2);
+		p = kaiser_put_hex(p, t->what & 0xff, 2);
 		p = put(p, t->cs & 3 ? " from user   ip " : " from kernel ip ");
-		p = put_hex(p, t->ip, 16);
+		p = kaiser_put_hex(p, t->ip, 16);
 		p = put(p, " cr3 ");
-		p = put_hex(p, t->cr3_before, 12);
+		p = kaiser_put_hex(p, t->cr3_before, 12);
 		p = put(p, " -> ");
-		p = put_hex(p, t->cr3_after, 12);
+		p = kaiser_put_hex(p, t->cr3_after, 12);
 		p = put(p, " gs ");
-		p = put_hex(p, t->gs, 16);
+		p = kaiser_put_hex(p, t->gs, 16);
 		*p = 0;
 		line(arg, text);
 	}

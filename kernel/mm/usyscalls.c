@@ -257,17 +257,24 @@ SYSCALL3(madvise, uint64_t, addr, uint64_t, len, int, advice)
 	return err;
 }
 
+/* The length, from the start of addr's page to the end of the last one touched. 0 or -errno. */
+static int whole_pages(uint64_t addr, uint64_t *len)
+{
+	uint64_t start = ALIGN_DOWN(addr, PAGE_SIZE);
+
+	if (*len > USER_END)
+		return -ENOMEM;
+	*len += addr - start;
+	return page_range(start, len);
+}
+
 /* Nothing is ever swapped out: locking is making the pages present. */
 SYSCALL2(mlock, uint64_t, addr, uint64_t, len)
 {
 	struct mm *mm = current->mm;
 	uint64_t start = ALIGN_DOWN(addr, PAGE_SIZE);
-	int err;
+	int err = whole_pages(addr, &len);
 
-	if (len > USER_END)
-		return -ENOMEM;
-	len += addr - start;
-	err = page_range(start, &len);
 	if (err)
 		return err;
 	mutex_lock(&mm->lock);
@@ -281,12 +288,8 @@ SYSCALL2(munlock, uint64_t, addr, uint64_t, len)
 {
 	struct mm *mm = current->mm;
 	uint64_t start = ALIGN_DOWN(addr, PAGE_SIZE);
-	int err;
+	int err = whole_pages(addr, &len);
 
-	if (len > USER_END)
-		return -ENOMEM;
-	len += addr - start;
-	err = page_range(start, &len);
 	if (err)
 		return err;
 	mutex_lock(&mm->lock);

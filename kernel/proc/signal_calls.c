@@ -242,11 +242,11 @@ SYSCALL2(kill, int, pid, int, sig)
 	return err;
 }
 
-static long kill_thread(int tgid, int tid, int sig)
+/* To thread `tid`, or to the whole process it belongs to; tgid: the process it must be of, or 0. */
+static long send_checked(int tgid, int tid, int sig, const struct siginfo *info, bool to_thread)
 {
-	if (tid <= 0 || sig < 0 || sig > NSIG)
+	if (sig < 0 || sig > NSIG)
 		return -EINVAL;
-	struct siginfo info = from_me(sig, SI_TKILL);
 	struct task *t = task_find(tid);
 	if (!t)
 		return -ESRCH;
@@ -256,9 +256,17 @@ static long kill_thread(int tgid, int tid, int sig)
 	else if (!may_signal(t->proc, sig))
 		err = -EPERM;
 	else if (sig)
-		err = signal_send_thread(t, sig, &info);
+		err = to_thread ? signal_send_thread(t, sig, info)
+				: signal_send_process(t, sig, info);
 	task_put(t);
 	return err;
+}
+
+static long kill_thread(int tgid, int tid, int sig)
+{
+	struct siginfo info = from_me(sig, SI_TKILL);
+
+	return tid <= 0 ? -EINVAL : send_checked(tgid, tid, sig, &info, true);
 }
 
 SYSCALL2(tkill, int, tid, int, sig)
@@ -297,30 +305,12 @@ static bool may_claim(const struct siginfo *info, int id)
 	return (info->code < 0 && info->code != SI_TKILL) || current->tid == id;
 }
 
-static long send_claimed(int tgid, int tid, int sig, const struct siginfo *info)
-{
-	if (sig < 0 || sig > NSIG)
-		return -EINVAL;
-	struct task *t = task_find(tid);
-	if (!t)
-		return -ESRCH;
-	long err = 0;
-	if (!t->proc || (tgid && t->proc->pid != tgid))
-		err = -ESRCH;
-	else if (!may_signal(t->proc, sig))
-		err = -EPERM;
-	else if (sig)
-		err = tgid ? signal_send_thread(t, sig, info) : signal_send_process(t, sig, info);
-	task_put(t);
-	return err;
-}
-
 SYSCALL3(rt_sigqueueinfo, int, pid, int, sig, uint64_t, va)
 {
 	struct siginfo info;
 	if (info_from_user(va, sig, &info) != 0)
 		return -EFAULT;
-	return may_claim(&info, pid) ? send_claimed(0, pid, sig, &info) : -EPERM;
+	return may_claim(&info, pid) ? send_checked(0, pid, sig, &info, false) : -EPERM;
 }
 
 SYSCALL4(rt_tgsigqueueinfo, int, tgid, int, tid, int, sig, uint64_t, va)
@@ -330,5 +320,5 @@ SYSCALL4(rt_tgsigqueueinfo, int, tgid, int, tid, int, sig, uint64_t, va)
 		return -EFAULT;
 	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
-	return may_claim(&info, tid) ? send_claimed(tgid, tid, sig, &info) : -EPERM;
+	return may_claim(&info, tid) ? send_checked(tgid, tid, sig, &info, true) : -EPERM;
 }
