@@ -16,17 +16,21 @@
 
 #define BOOT_STACK_BYTES 16384
 
+#define BOOT_CS32      0x08
 #define BOOT_CS        0x10 /* libkaiser's selectors */
 #define BOOT_DS        0x18
 #define BOOT_GDT_BYTES 32
 
 #define CR4_PAE  0x20
+#define CR4_LA57 0x1000
+#define CR0_PG   0x80000000
 #define CR0_BOOT 0x80010033 /* PG WP NE ET MP PE */
 #define MSR_EFER 0xc0000080
 #define EFER_LME 0x100
 #define EFER_NXE 0x800
 
 #ifdef __ASSEMBLER__
+/* clang-format off */
 /* 32-bit code: prints the string at ESI on the serial line, ends QEMU, halts. Needs no stack. */
 	.macro BOOT_REFUSE32
 	cli
@@ -66,6 +70,7 @@
 	hlt
 	jmp .Lhalt\@
 	.endm
+/* clang-format on */
 #endif
 
 #define BOOT_VECTORS    32

@@ -170,13 +170,53 @@ boot_start64:
 	ud2
 
 /*
- * noreturn void boot_enter(uint64_t delta, phys_t root, struct boot_info *bi)
+ * noreturn void boot_enter(uint64_t delta, phys_t root, struct boot_info *bi, unsigned levels)
  * The early tables map the image at its final place too by now: jump there, then leave them.
  * delta: final address minus present one. bi: at its final address.
+ *
+ * CR4.LA57 can be changed outside long mode only. So on the way to five levels this leaves paging,
+ * by way of 32-bit code at its load address, and comes back on boot_early_root5, which maps what
+ * the early root does. The upper halves of registers are lost meanwhile.
  */
 	.text
 	.globl boot_enter
 boot_enter:
+	cmpl $5, %ecx
+	jne boot_cross
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+	leaq boot_early_root5(%rip), %rbx
+	leaq boot_enter64(%rip), %rdi
+	leaq boot_enter32(%rip), %rax
+	pushq $BOOT_CS32
+	pushq %rax
+	lretq
+
+	.code32
+/* EBX: the five-level root. EDI: where 64-bit code goes on. ESP: the boot stack. */
+boot_enter32:
+	movl %cr0, %eax
+	andl $~CR0_PG, %eax
+	movl %eax, %cr0
+	movl %cr4, %eax
+	orl $CR4_LA57, %eax
+	movl %eax, %cr4
+	movl %ebx, %cr3
+	movl %cr0, %eax
+	orl $CR0_PG, %eax
+	movl %eax, %cr0 /* EFER.LME is still set: long mode, compatible */
+	pushl $BOOT_CS
+	pushl %edi
+	lret
+
+	.code64
+boot_enter64:
+	movl %esp, %esp
+	popq %rdi
+	popq %rsi
+	popq %rdx
+boot_cross:
 	leaq 1f(%rip), %rax
 	addq %rdi, %rax
 	jmp *%rax
@@ -197,19 +237,22 @@ boot_enter:
 	.section .rodata
 	.balign 16
 boot_gdt:
-	.quad 0, 0
+	.quad 0
+	.quad 0x00cf9b000000ffff /* BOOT_CS32 */
 	.quad 0x00af9b000000ffff /* BOOT_CS, accessed already: the GDT is never written */
 	.quad 0x00cf93000000ffff /* BOOT_DS */
 
 	/* First in .bss. The page below the stack is left unmapped (tables.c). */
 	.section .bss.boot_pages, "aw", @nobits
 	.balign 4096
-	.globl boot_stack_guard, boot_stack_top, boot_early_root
+	.globl boot_stack_guard, boot_stack_top, boot_early_root, boot_early_root5
 boot_stack_guard:
 	.skip 4096
 	.skip BOOT_STACK_BYTES
 boot_stack_top:
 boot_early_root:
 	.skip 6 * 4096
+boot_early_root5:
+	.skip 4096
 
 	.section .note.GNU-stack, "", @progbits

@@ -86,11 +86,12 @@ void boot_warn(const char *fmt, ...) printf_like(1, 2);
 noreturn void boot_fatal(const char *fmt, ...) printf_like(1, 2);
 
 noreturn void boot_main(uint64_t by, uint64_t info);
-noreturn void boot_enter(uint64_t delta, phys_t root, struct boot_info *bi);
+noreturn void boot_enter(uint64_t delta, phys_t root, struct boot_info *bi, unsigned levels);
 noreturn void boot_arrived(struct boot_info *bi);
 
 /* kernel.ld, entry.S, traps.S */
-extern char boot_stack_guard[], boot_stack_top[], boot_early_root[], boot_trap_stubs[];
+extern char boot_stack_guard[], boot_stack_top[], boot_early_root[], boot_early_root5[],
+	boot_trap_stubs[];
 extern char boot_rela_start[], boot_rela_end[];
 
 #endif

@@ -30,6 +30,17 @@ static void describe_image(struct boot_info *bi)
 			   BOOT_PHYS);
 }
 
+static bool cpu_has_la57(void)
+{
+	uint32_t leaf[4];
+
+	cpuid(0, 0, leaf);
+	if (leaf[0] < 7)
+		return false;
+	cpuid(7, 0, leaf);
+	return leaf[2] & BIT(16);
+}
+
 noreturn void boot_main(uint64_t by, uint64_t loader_info)
 {
 	struct boot_info *bi = &info;
@@ -52,6 +63,7 @@ noreturn void boot_main(uint64_t by, uint64_t loader_info)
 	entropy_collect();
 	entropy_absorb_bytes(bi, sizeof(*bi));
 	bi->kaslr = !cmdline_has("nokaslr");
+	bi->levels = !cmdline_has("no5lvl") && cpu_has_la57() ? 5 : 4;
 	boot_place(bi);
 	bi->entropy = entropy_draw();
 
@@ -61,7 +73,7 @@ noreturn void boot_main(uint64_t by, uint64_t loader_info)
 
 	delta = bi->image_base - bi->image_phys;
 	boot_relocate(bi->image_base);
-	boot_enter(delta, bi->kernel_root, (struct boot_info *)((uintptr_t)bi + delta));
+	boot_enter(delta, bi->kernel_root, (struct boot_info *)((uintptr_t)bi + delta), bi->levels);
 }
 
 noreturn void boot_arrived(struct boot_info *bi)

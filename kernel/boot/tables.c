@@ -13,12 +13,13 @@
 #include "kmap.h"
 
 #define ENTRIES      512
-#define SHIFT(level) (12 + 9 * (level)) /* level 0 holds 4 KiB pages, 3 is the top */
+#define SHIFT(level) (12 + 9 * (level)) /* level 0 holds 4 KiB pages */
 #define TABLE        (PTE_P | PTE_W | PTE_A)
 
 static uint64_t pool, pool_end; /* zeroed on use */
 static bool has_1g;
 static uint64_t nx;
+static unsigned top; /* the root's level: 3 or 4 */
 
 static void *table_alloc(void)
 {
@@ -62,7 +63,7 @@ static void map(uint64_t *root, uint64_t va, phys_t pa, uint64_t bytes, uint64_t
 		unsigned level = largest_level(va, pa, end - va, max_level);
 		uint64_t *table = root;
 
-		for (unsigned l = 3; l > level; l--)
+		for (unsigned l = top; l > level; l--)
 			table = descend(table, slot(va, l));
 		table[slot(va, level)] = pa | flags | (level ? PTE_PS : 0);
 		va += BIT(SHIFT(level));
@@ -92,7 +93,7 @@ static void map_all(uint64_t *root, const struct boot_info *bi, const struct ran
 		 rw = PTE_P | PTE_W | PTE_A | PTE_D | nx;
 	uint64_t ro_start = bi->image_phys;
 	uint64_t ro_end = bi->image_phys + (uint64_t)(kernel_rodata_end - kernel_image_start);
-	uint64_t *top;
+	uint64_t *table = root;
 
 	map_image(root, bi, kernel_text_start, kernel_text_end, rx);
 	map_image(root, bi, kernel_rodata_start, kernel_rodata_end, ro);
@@ -107,16 +108,17 @@ static void map_all(uint64_t *root, const struct boot_info *bi, const struct ran
 		map_direct(root, bi, MAX(start, ro_end), end, rw);
 	}
 
-	descend(root, slot(bi->kmap_base, 3));
-	top = descend(root, ENTRIES - 1);
-	descend(top, ENTRIES - 2);
-	descend(top, ENTRIES - 1);
+	descend(root, slot(bi->kmap_base, top));
+	for (unsigned l = top; l > 2; l--)
+		table = descend(table, ENTRIES - 1);
+	descend(table, ENTRIES - 2);
+	descend(table, ENTRIES - 1);
 }
 
 /* An upper bound of what map_all() takes. */
 static uint64_t tables_needed(const struct boot_info *bi, const struct range_set *mapped)
 {
-	uint64_t pages = 16 + bi->image_bytes / PAGE_2M + (bi->phys_top >> SHIFT(3));
+	uint64_t pages = 20 + bi->image_bytes / PAGE_2M + (bi->phys_top >> SHIFT(3));
 
 	for (unsigned i = 0; i <= mapped->n; i++)
 		pages += 4;
@@ -135,6 +137,7 @@ void boot_tables(struct boot_info *bi, struct range_set *usable, const struct ra
 	cpuid(0x80000001, 0, leaf);
 	has_1g = leaf[3] & BIT(26);
 	nx = (leaf[3] & BIT(20)) ? PTE_NX : 0;
+	top = bi->levels - 1;
 
 	need = tables_needed(bi, mapped) * PAGE_SIZE;
 	for (unsigned i = 0; i < usable->n && !start; i++) {
@@ -153,6 +156,14 @@ void boot_tables(struct boot_info *bi, struct range_set *usable, const struct ra
 	map_all(root, bi, mapped);
 	range_remove(usable, start, pool);
 	bi->kernel_root = (uintptr_t)root;
-	/* For boot_enter(), which is at both addresses while it crosses over. */
-	early[ENTRIES - 1] = root[ENTRIES - 1];
+	/* For boot_enter(), which is at both addresses while it crosses over. With five levels it
+	 * enters by a root above the early one. */
+	if (bi->levels == 5) {
+		uint64_t *early5 = (uint64_t *)(uintptr_t)boot_early_root5;
+
+		early5[0] = (uintptr_t)early | TABLE;
+		early5[ENTRIES - 1] = root[ENTRIES - 1];
+	} else {
+		early[ENTRIES - 1] = root[ENTRIES - 1];
+	}
 }

@@ -7,7 +7,7 @@
 #define AP_PAGE 0x8000 /* the code; its number is the start-up vector */
 /* The page tables. The top one has an even frame number, lest an NMI take it for a user root. */
 #define AP_TABLES      0xa000
-#define AP_TABLE_PAGES 4
+#define AP_TABLE_PAGES 5 /* one more than four levels need */
 
 /* Offsets in struct ap_params. */
 #define AP_ENTRY 0

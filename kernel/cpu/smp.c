@@ -30,6 +30,7 @@ _Static_assert(sizeof(struct ap_params) == 40, "ap_start.S reserves 40 bytes");
 extern const uint8_t ap_start[], ap_end[], ap_params[];
 
 #define CR4_PAE    BIT(5)
+#define CR4_LA57   BIT(12)
 #define EFER_LME   BIT(8)
 #define EFER_LMA   BIT(10)
 #define ARRIVAL_US 2000000u
@@ -74,7 +75,7 @@ static void build_tables(void)
 	uint64_t *top = phys_to_virt(pa);
 	memset(top, 0, AP_TABLE_PAGES * PAGE_SIZE);
 	memcpy(top + 256, (uint64_t *)phys_to_virt(kernel_root) + 256, PAGE_SIZE / 2);
-	for (unsigned level = 4; level > 1; level--) {
+	for (unsigned level = paging_levels; level > 1; level--) {
 		uint64_t *table = phys_to_virt(pa);
 		pa += PAGE_SIZE;
 		table[0] = pa | PTE_P | PTE_W;
@@ -98,7 +99,8 @@ static bool build_trampoline(void)
 	p->entry = (uint64_t)ap_entry;
 	p->efer = (rdmsr(MSR_EFER) | EFER_LME) & ~EFER_LMA;
 	p->cr3 = AP_TABLES;
-	p->cr4 = CR4_PAE;
+	p->cr4 =
+		CR4_PAE | (paging_levels == 5 ? CR4_LA57 : 0); /* before paging is on: it must be */
 	return true;
 }
 

@@ -162,6 +162,8 @@ static void show_cpuinfo(struct seq *s)
 		family += sig >> 20 & 0xff;
 	brand_name(brand);
 	leaf(0x80000008, sizes);
+	if (paging_levels == 4) /* as with no5lvl, whatever the CPU can do */
+		sizes[0] = (sizes[0] & ~0xff00u) | 48 << 8;
 	for (unsigned cpu = 0; cpu < ncpus; cpu++) {
 		seq_printf(s, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\n", cpu,
 			   cpu_vendor, family);
@@ -171,7 +173,8 @@ static void show_cpuinfo(struct seq *s)
 			   (ull)khz % 1000, cpus[cpu]->apic_id);
 		seq_printf(s, "fpu\t\t: yes\nwp\t\t: yes\nflags\t\t:");
 		for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-			if (leaf(flags[i].leaf, r) && (r[flags[i].reg] >> flags[i].bit & 1))
+			if (leaf(flags[i].leaf, r) && (r[flags[i].reg] >> flags[i].bit & 1) &&
+			    (paging_levels == 5 || strcmp(flags[i].name, "la57") != 0))
 				seq_printf(s, " %s", flags[i].name);
 		seq_printf(s, "\naddress sizes\t: %u bits physical, %u bits virtual\n\n",
 			   sizes[0] & 0xff, sizes[0] >> 8 & 0xff);

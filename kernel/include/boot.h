@@ -13,7 +13,8 @@ struct boot_range {
 
 struct boot_info {
 	/* Usable RAM, sorted, merged; the kernel image, boot tables, initrd, command line and the
-	 * first 1 MiB already taken out (the initrd is given back by kernel_main after unpacking). */
+	 * first 1 MiB already taken out (the initrd is given back by kernel_main after unpacking).
+	 */
 	struct boot_range ram[BOOT_MAX_RANGES];
 	unsigned ram_ranges;
 	phys_t phys_top; /* one past the highest RAM address, reserved RAM included */
@@ -22,16 +23,17 @@ struct boot_info {
 	phys_t image_phys;
 	uint64_t image_bytes;
 	uint64_t direct_map_base;
-	uint64_t window_base;  /* 2 MiB aligned, room for BOOT_WINDOW_BYTES */
-	uint64_t kmap_base;    /* 512 GiB slot for stacks, MMIO and other 4K mappings */
-	phys_t kernel_root;    /* the running top-level table */
+	uint64_t window_base; /* 2 MiB aligned, room for BOOT_WINDOW_BYTES */
+	uint64_t kmap_base;   /* 512 GiB slot for stacks, MMIO and other 4K mappings */
+	phys_t kernel_root;   /* the running top-level table */
+	unsigned levels;      /* of paging: 4 or 5 */
 
-	phys_t initrd;         /* 0 if none */
+	phys_t initrd; /* 0 if none */
 	uint64_t initrd_bytes;
-	phys_t rsdp;           /* 0 if the loader gave none */
-	uint64_t entropy;      /* a seed, good for one use */
+	phys_t rsdp;      /* 0 if the loader gave none */
+	uint64_t entropy; /* a seed, good for one use */
 	bool kaslr;
-	char cmdline[4096];    /* always ended; what is too long is a boot error */
+	char cmdline[4096]; /* always ended; what is too long is a boot error */
 };
 
 #define BOOT_WINDOW_BYTES (16UL << 20)

@@ -9,19 +9,20 @@
 typedef uint64_t phys_t;
 
 struct page {
-	struct list link;     /* the allocator's, or the owner's while allocated */
-	int32_t refs;         /* mappings and other owners; 0: free. Atomic */
-	uint8_t order;        /* of a free or allocated run, in its first page */
-	uint8_t state;        /* enum page_state, page.c only */
-	uint16_t slab_class;  /* slab.c only, with the next two */
-	uint16_t slab_free;   /* first free object, in 16-byte steps, + 1; 0: none */
-	uint16_t slab_used;   /* objects in use */
+	struct list link;    /* the allocator's, or the owner's while allocated */
+	int32_t refs;        /* mappings and other owners; 0: free. Atomic */
+	uint8_t order;       /* of a free or allocated run, in its first page */
+	uint8_t state;       /* enum page_state, page.c only */
+	uint16_t slab_class; /* slab.c only, with the next two */
+	uint16_t slab_free;  /* first free object, in 16-byte steps, + 1; 0: none */
+	uint16_t slab_used;  /* objects in use */
 };
 
 /* Set once by the boot code: where the direct map begins. */
 extern uint64_t direct_map_base;
 extern uint64_t phys_top; /* one past the highest RAM address */
 extern struct page *page_array;
+extern unsigned paging_levels; /* 4 or 5: of every table that CR3 ever holds */
 
 static inline void *phys_to_virt(phys_t pa)
 {

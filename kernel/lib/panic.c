@@ -34,8 +34,7 @@ void print_backtrace(const void *frame)
 	for (unsigned i = 0; i < BACKTRACE_MAX; i++) {
 		const uint64_t *next;
 
-		if ((uintptr_t)bp < UINT64_C(0xffff800000000000) || (uintptr_t)bp % 8 ||
-		    !in_text(bp[1]))
+		if (!((uintptr_t)bp >> 63) || (uintptr_t)bp % 8 || !in_text(bp[1]))
 			break;
 		printk("  +0x%lx\n", bp[1] - (uint64_t)(uintptr_t)kernel_image_start);
 		next = (const uint64_t *)(uintptr_t)bp[0];

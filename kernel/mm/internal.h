@@ -32,7 +32,7 @@ bool page_cache_put(struct page *p); /* false: no cache here yet */
 bool page_cache_drain(void);         /* this CPU's; true if that gave pages back */
 uint64_t page_cache_count(void);     /* of all CPUs */
 
-/* ---- tables.c: four-level tables of a user half ------------------------------------------- */
+/* ---- tables.c: the tables of a user half -------------------------------------------------- */
 
 /* A mm has two trees: the one the CPU walks, and the stash. The stash has the same shape, is never
  * seen by a CPU and holds the private pages of PROT_NONE areas, so that no not-present entry of a

@@ -44,7 +44,7 @@ static uint64_t *walk(uint64_t va, unsigned *level, bool make)
 {
 	uint64_t *table = phys_to_virt(kernel_root);
 
-	for (unsigned l = 3;; l--) {
+	for (unsigned l = paging_levels - 1;; l--) {
 		uint64_t *e = &table[va >> shift_of(l) & (TABLE_ENTRIES - 1)];
 
 		*level = l;
@@ -55,7 +55,7 @@ static uint64_t *walk(uint64_t va, unsigned *level, bool make)
 
 			if (!make)
 				return e;
-			kassert(l != 3); /* top-level entries are final */
+			kassert(l != paging_levels - 1); /* top-level entries are final */
 			t = page_zalloc();
 			if (!t)
 				return NULL;
@@ -214,7 +214,8 @@ volatile void *kmap_mmio(phys_t pa, size_t bytes)
 /* A top-level entry that must be there before libkaiser copies the kernel half. */
 static void ensure_top(uint64_t va)
 {
-	uint64_t *e = (uint64_t *)phys_to_virt(kernel_root) + (va >> shift_of(3) & 511);
+	uint64_t *e =
+		(uint64_t *)phys_to_virt(kernel_root) + (va >> shift_of(paging_levels - 1) & 511);
 	void *t;
 
 	if (*e & PTE_P)

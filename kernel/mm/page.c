@@ -14,6 +14,7 @@
 
 uint64_t direct_map_base;
 uint64_t phys_top;
+unsigned paging_levels;
 struct page *page_array;
 
 static spinlock_t lock = SPINLOCK_INIT; /* irqsave */
@@ -211,6 +212,7 @@ void page_init(const struct boot_info *bi)
 
 	direct_map_base = bi->direct_map_base;
 	phys_top = bi->phys_top;
+	paging_levels = bi->levels;
 	npages = phys_top >> PAGE_SHIFT;
 	bytes = ALIGN_UP(npages * sizeof(struct page), PAGE_SIZE);
 	for (unsigned i = 0; i <= PAGE_MAX_ORDER; i++)

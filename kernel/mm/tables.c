@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page-table trees of a user half. Entries between levels are P|W|U: rights are the leaf's alone.
- * The live tree's top level belongs to libkaiser, so it is written by kaiser_space_set_top() only.
- * A not-present entry is always zero. The order of every removal: entry cleared, every CPU's TLB
- * flushed, and only then the page or table given back. mm->lock is held throughout.
+ * Page-table trees of a user half, of four levels or five; user addresses stay below 47 bits in
+ * both, so that with five the top level has one entry. Entries between levels are P|W|U: rights are
+ * the leaf's alone. The live tree's top level belongs to libkaiser, so it is written by
+ * kaiser_space_set_top() only. A not-present entry is always zero. The order of every removal:
+ * entry cleared, every CPU's TLB flushed, and only then the page or table given back. mm->lock is
+ * held throughout.
  */
 #include "internal.h"
 #include "printk.h"
 
 #define TABLE_ENTRIES 512
 #define PTE_LINK      (PTE_P | PTE_W | PTE_U)
-#define USER_TOP      BIT(47)
+#define USER_TOP      BIT(47) /* of what a tree may hold */
+
+/* Level 0 holds the leaves. */
+static unsigned top_level(void)
+{
+	return paging_levels - 1;
+}
 
 static uint64_t span(unsigned level)
 {
@@ -36,7 +44,7 @@ uint64_t *tree_find(struct tree t, uint64_t va)
 {
 	uint64_t *table = top_of(t);
 
-	for (unsigned l = 3; table && l > 0; l--) {
+	for (unsigned l = top_level(); table && l > 0; l--) {
 		uint64_t e = table[index_of(va, l)];
 
 		table = e & PTE_P ? table_of(e) : NULL;
@@ -52,7 +60,7 @@ uint64_t *tree_make(struct tree t, uint64_t va)
 	if (t.stash && !t.mm->stash)
 		t.mm->stash = page_zalloc();
 	table = top_of(t);
-	for (unsigned l = 3; table && l > 0; l--) {
+	for (unsigned l = top_level(); table && l > 0; l--) {
 		uint64_t *e = &table[index_of(va, l)];
 
 		if (!(*e & PTE_P)) {
@@ -62,7 +70,7 @@ uint64_t *tree_make(struct tree t, uint64_t va)
 			if (!fresh)
 				return NULL;
 			link = virt_to_phys(fresh) | PTE_LINK;
-			if (l == 3 && !t.stash) {
+			if (l == top_level() && !t.stash) {
 				int err = kaiser_space_set_top(&t.mm->space, index_of(va, l), link);
 
 				kassert(err == KAISER_OK);
@@ -83,7 +91,7 @@ uint64_t *tree_next(struct tree t, uint64_t *va, uint64_t end)
 		uint64_t *table = top;
 		unsigned l;
 
-		for (l = 3; l > 0; l--) {
+		for (l = top_level(); l > 0; l--) {
 			uint64_t e = table[index_of(*va, l)];
 
 			if (!(e & PTE_P))
@@ -157,7 +165,7 @@ static void collect(struct pruned *out, uint64_t *table, unsigned level)
 static void prune_level(struct tree t, struct pruned *out, uint64_t *table, unsigned level,
 			uint64_t base, uint64_t lo, uint64_t hi)
 {
-	unsigned n = level == 3 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
+	unsigned n = level == top_level() ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
 
 	for (unsigned i = lo > base ? index_of(lo, level) : 0; i < n; i++) {
 		uint64_t start = base + i * span(level), end = start + span(level);
@@ -172,7 +180,7 @@ static void prune_level(struct tree t, struct pruned *out, uint64_t *table, unsi
 				prune_level(t, out, table_of(e), level - 1, start, lo, hi);
 			continue;
 		}
-		if (level == 3 && !t.stash) {
+		if (level == top_level() && !t.stash) {
 			int err = kaiser_space_set_top(&t.mm->space, i, 0);
 
 			kassert(err == KAISER_OK);
@@ -199,7 +207,7 @@ void tree_prune(struct tree t, uint64_t lo, uint64_t hi)
 
 	if (!top_of(t))
 		return;
-	prune_level(t, &out, top_of(t), 3, 0, lo, hi);
+	prune_level(t, &out, top_of(t), top_level(), 0, lo, hi);
 	if (list_empty(&out.tables))
 		return;
 	if (!t.stash)
@@ -218,7 +226,7 @@ void tree_destroy(struct tree t)
 		put_leaf(*e);
 	for (unsigned i = 0; i < TABLE_ENTRIES / 2; i++)
 		if (top[i] & PTE_P)
-			collect(&out, table_of(top[i]), 2);
+			collect(&out, table_of(top[i]), top_level() - 1);
 	free_tables(&out.tables);
 	page_free_virt(top);
 }

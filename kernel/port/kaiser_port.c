@@ -251,18 +251,20 @@ static void show_kaiser(struct seq *s)
 	seq_printf(s, "asked:\t%s\n", mode_name[kaiser.policy.asked]);
 	seq_printf(s, "reason:\t%s\n", kaiser.policy.reason);
 	seq_printf(s, "meltdown:\t%s\n",
-		   !kaiser.policy.meltdown   ? "not affected"
+		   !kaiser.policy.meltdown ? "not affected"
 		   : kaiser.policy.isolate ? "mitigated: kernel out of user page tables"
-					     : "vulnerable");
-	seq_printf(s, "verw:\t%s\n", kaiser.policy.verw ? "on every exit" : "not needed or not there");
+					   : "vulnerable");
+	seq_printf(s, "verw:\t%s\n",
+		   kaiser.policy.verw ? "on every exit" : "not needed or not there");
 	seq_printf(s, "pcid:\tnot used\n");
+	seq_printf(s, "levels:\t%u\n", paging_levels);
 	seq_printf(s, "cpus:\t%u\n", ncpus);
 	findings = kaiser_verify(&kaiser, finding_line, s);
 	seq_printf(s, "verdict:\t%s\n",
-		   findings < 0			? "could not be checked"
-		   : findings			? "NOT isolated as it should be"
+		   findings < 0             ? "could not be checked"
+		   : findings               ? "NOT isolated as it should be"
 		   : !kaiser.policy.isolate ? "not isolated, as asked"
-						: "isolated");
+					    : "isolated");
 	kaiser_stats(&kaiser, &st);
 	seq_printf(s, "switches:\t%lu\nrecycled_slots:\t%lu\ncr3_writes:\t%lu\n",
 		   (unsigned long)st.switches, (unsigned long)st.recycles,

@@ -88,8 +88,10 @@ static void look_for_address(struct scan *s, unsigned at)
 
 	if (!walk_kernel_half(&c->user, v) || in_window(s->l, v))
 		return;
-	if (s->leaf->exec ? !walk_to(&c->kernel, v, &leaf) && !walk_to(&c->kernel, v - 1, &leaf)
-			  : v >= SMALL_NEGATIVE || (s->marked[at + 6] && s->marked[at + 7]))
+	/* By its form alone, in data; with five levels one byte in 256 has that form. */
+	if (s->leaf->exec || c->user.five_levels
+		    ? !walk_to(&c->kernel, v, &leaf) && !walk_to(&c->kernel, v - 1, &leaf)
+		    : v >= SMALL_NEGATIVE || (s->marked[at + 6] && s->marked[at + 7]))
 		return;
 	look_found(s->l, LOOK_ADDRESSES, s->cpu, "at %#lx: %#lx, outside the window",
 		   s->leaf->va + at, v);

@@ -95,7 +95,7 @@ static unsigned look_at_guest(struct look *l, const struct vm_config *config, bo
 	return moments;
 }
 
-static void isolated(struct vm_config *config, unsigned cpus, const char *machine)
+static void isolated(struct vm_config *config, unsigned cpus, const char *machine, unsigned levels)
 {
 	static struct look l;
 	bool truth = false;
@@ -103,14 +103,18 @@ static void isolated(struct vm_config *config, unsigned cpus, const char *machin
 
 	config->cpus = cpus;
 	config->machine = machine;
+	config->cpu = levels == 5 ? "max,vendor=GenuineIntel" : "max,vendor=GenuineIntel,-la57";
 	config->append = "pti=on kaslr_show";
 	unsigned moments = look_at_guest(&l, config, &truth);
 
-	snprintf(name, sizeof(name), "%u CPU%s, %s", cpus, cpus == 1 ? "" : "s", machine);
+	snprintf(name, sizeof(name), "%u CPU%s, %s, %u levels", cpus, cpus == 1 ? "" : "s", machine,
+		 levels);
 	tap_result(moments >= 3, "%s: %u moments with every CPU in user mode, %u roots seen", name,
 		   moments, l.roots / 2);
 	for (unsigned k = 0; k < LOOK_KINDS; k++)
 		tap_result(moments && !l.found[k], "%s: %s", name, properties[k]);
+	tap_result(moments && l.cpu[cpus - 1].user.five_levels == (levels == 5),
+		   "%s: so many levels has CR4", name);
 	tap_result(truth, "%s: window, image and direct map lie where the kernel says", name);
 }
 
@@ -142,7 +146,8 @@ int main(int argc, char **argv)
 	static const struct {
 		unsigned cpus;
 		const char *machine;
-	} guests[] = {{1, "microvm"}, {2, "pc"}, {4, "microvm"}, {8, "microvm"}};
+		unsigned levels;
+	} guests[] = {{1, "microvm", 5}, {2, "pc", 4}, {4, "microvm", 5}, {8, "microvm", 4}};
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: visible KERNEL INITRD [CPUS]\n");
@@ -154,7 +159,7 @@ int main(int argc, char **argv)
 	config.initrd = argv[2];
 	for (unsigned i = 0; i < sizeof(guests) / sizeof(guests[0]); i++)
 		if (argc < 4 || (unsigned)atoi(argv[3]) == guests[i].cpus)
-			isolated(&config, guests[i].cpus, guests[i].machine);
+			isolated(&config, guests[i].cpus, guests[i].machine, guests[i].levels);
 	if (argc < 4)
 		not_isolated(&config);
 	return tap_end();

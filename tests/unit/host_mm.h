@@ -59,6 +59,7 @@ static void host_ram_init(void)
 	bi.ram[0] = (struct boot_range){RAM_FIRST * PAGE_SIZE, (RAM_FIRST + 5) * PAGE_SIZE};
 	bi.ram[1] = (struct boot_range){(RAM_FIRST + 9) * PAGE_SIZE, bi.phys_top};
 	bi.ram_ranges = 2;
+	bi.levels = 4;
 	page_init(&bi);
 }
 

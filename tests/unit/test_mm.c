@@ -294,8 +294,11 @@ int main(int argc, char **argv)
 	host_ram_init();
 	test_model(2000); /* the slabs get their pages */
 	before = free_pages();
-	test_model(40000);
+	test_model(30000);
 	tap(free_pages() == before, "all memory is given back");
+	paging_levels = 5;
+	test_model(10000);
+	tap(free_pages() == before, "with five levels as well");
 	test_exhaustion(20000);
 	return tap_end();
 }
