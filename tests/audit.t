@@ -91,8 +91,21 @@ for cpus in 1 2 4; do
 	result $? "KAISER, $cpus CPUs: clean, ${told:-no} pages, as many as an independent walk counts"
 done
 cp "$tmp/out" "$tmp/baseline"
-[ "$(json 'scalar grep {$_->{state} ne "ok"} @{$r->{checks}}')" = 0 ]
-result $? "every check is ok, none unknown"
+[ "$(json 'join " ", map {"$_->{name}=$_->{state}"} grep {$_->{state} ne "ok"} @{$r->{checks}}')" = \
+	'kaslr=not asked' ]
+result $? "every check is ok, none unknown; kaslr was not asked for"
+qemu 2 - pti=on
+audit --boots 3 --samples 6 --run -- "${qemu[@]}"
+last_is 0 '^verdict: clean: 4 supervisor pages [^;]*$' && grep -q '^  kaslr  *ok' "$tmp/out" &&
+	grep -q '^  residue  *ok' "$tmp/out"
+result $? "over three boots and several processes: $(tail -n 1 "$tmp/out")"
+qemu 1 - 'pti=on nokaslr'
+audit --boots 3 --run -- "${qemu[@]}"
+last_is 0 '^verdict: clean' && grep -q 'the image lies at one address at all 3 boots' "$tmp/out"
+result $? "nokaslr: nothing to tell, and that is said"
+audit --boots 2 --run -- "${qemu[@]}"
+refused
+result $? "two boots may agree by chance: $(head -n 1 "$tmp/err")"
 qemu 2 - pti=off
 audit --run -- "${qemu[@]}"
 last_is 1 '^verdict: NOT ISOLATED \(isolated\)'
@@ -247,9 +260,18 @@ audit --json --preset linux --delay 2 --timeout 30 --run -- "${qemu[@]}"
 [ "$code" = 1 ] && same_count "$tmp/ram" && [ "$told" -gt 512 ]
 result $? "Linux, pti=on: findings, ${told:-no} pages, an independent walk counts ${counted:-none}"
 [ "$(json 'join " ", map {$_->{name}} grep {$_->{state} eq "found"} @{$r->{checks}}')" = \
-	"four_pages foreign" ]
-result $? "it is isolated; what is found is in four_pages and foreign alone"
+	"allowlist kaslr foreign" ]
+result $? "it is isolated; what is found is in allowlist, kaslr and foreign alone"
+"$tool" audit --diff "$tmp/baseline" "$tmp/out" >"$tmp/diff"
+[ $? = 1 ] && grep -q '^allowlist: found, was ok' "$tmp/diff" &&
+	grep -q '^pages: .*, was 4' "$tmp/diff" && grep -q '^+ 0x' "$tmp/diff"
+result $? "--diff of this kernel and Linux: $(tail -n 1 "$tmp/diff")"
 cp "$tmp/out" "$tmp/baseline"
+"$tool" audit --diff "$tmp/baseline" "$tmp/out" >"$tmp/diff" && grep -qx 'no difference' "$tmp/diff"
+result $? "--diff of a report and itself"
+audit --diff "$tmp/baseline" /dev/null
+refused
+result $? "--diff with what is no report: $(head -n 1 "$tmp/err")"
 audit --preset linux --delay 2 --timeout 30 --baseline "$tmp/baseline" --run -- "${qemu[@]}"
 last_is 0 '^verdict: no growth'
 result $? "another boot has not grown against it"

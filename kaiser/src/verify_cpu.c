@@ -7,7 +7,8 @@
 
 #define VECTORS   256
 #define TSS_BYTES 0x68
-#define FRAME     48 /* the hardware's, with an error code */
+#define FRAME     48                  /* the hardware's, with an error code */
+#define EXTENT    (UINT64_C(1) << 20) /* of a stack, looked at */
 
 struct cpu_tables {
 	struct kaiser_run *r;
@@ -62,8 +63,21 @@ static void need_stack(struct kaiser_run *r, uint64_t top, const char *name)
 {
 	uint64_t aligned = top & ~UINT64_C(15); /* as the CPU does before it pushes */
 
-	if (!mapped(r->m, aligned - FRAME, aligned, KAISER_MAY_WRITE))
+	uint64_t low = aligned;
+
+	if (!mapped(r->m, aligned - FRAME, aligned, KAISER_MAY_WRITE)) {
 		problem(r, aligned - FRAME, aligned, "the CPU cannot push its frame", 0, name);
+		return;
+	}
+	while (aligned - low < EXTENT && mapped(r->m, low - 1, low, KAISER_MAY_WRITE))
+		low = (low - 1) & ~(PAGE - 1);
+	kaiser_report(r, &(struct kaiser_finding){
+				 .check = r->check,
+				 .severity = KAISER_INFO,
+				 .text = "# bytes below the top can be pushed to",
+				 .number = aligned - low,
+				 .name = name,
+			 });
 }
 
 /* Of somebody else's kernel an event that the CPU cannot raise need not be handled: reserved

@@ -72,20 +72,26 @@ void kaiser_merge_end(struct merge *g);
 void kaiser_check_tables(struct kaiser_run *r);
 void kaiser_check_wx(struct kaiser_run *r);
 void kaiser_check_user_bit(struct kaiser_run *r);
-void kaiser_check_global(struct kaiser_run *r);
 void kaiser_check_foreign(struct kaiser_run *r);
 void kaiser_check_not_present(struct kaiser_run *r);
 void kaiser_check_self_map(struct kaiser_run *r);
+void kaiser_check_direct_map(struct kaiser_run *r);
 void kaiser_check_readable(struct kaiser_run *r);
 /* verify_roots.c */
 void kaiser_check_isolated(struct kaiser_run *r);
-void kaiser_check_four_pages(struct kaiser_run *r);
-void kaiser_check_same_frame(struct kaiser_run *r);
+void kaiser_check_allowlist(struct kaiser_run *r);
+void kaiser_check_same_va_same_pa(struct kaiser_run *r);
 void kaiser_check_nx_poison(struct kaiser_run *r);
 void kaiser_check_sync(struct kaiser_run *r);
 /* verify_cpu.c */
 void kaiser_check_sufficient(struct kaiser_run *r);
 /* verify_pointers.c */
 void kaiser_check_pointers(struct kaiser_run *r);
+/* verify_tlb.c */
+void kaiser_check_global(struct kaiser_run *r);
+void kaiser_check_pcid(struct kaiser_run *r);
+/* verify_compare.c */
+void kaiser_check_kaslr(struct kaiser_run *r);
+void kaiser_check_residue(struct kaiser_run *r);
 
 #endif

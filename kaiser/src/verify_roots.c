@@ -28,7 +28,7 @@ void kaiser_check_isolated(struct kaiser_run *r)
 				   "# supervisor pages: the kernel is not kept out", t.pages);
 }
 
-/* ---- four_pages ---- */
+/* ---- allowlist ---- */
 
 /* The allowed range that va is in, or NULL and the start of the next one in *next. */
 static const struct kaiser_allowed *allowed_at(const struct kaiser_machine *m, uint64_t va,
@@ -52,7 +52,7 @@ struct judge {
 	struct merge excess, rights;
 };
 
-static int four_pages_visit(void *arg, const struct kaiser_visit *v)
+static int allowlist_visit(void *arg, const struct kaiser_visit *v)
 {
 	struct judge *j = arg;
 	const struct kaiser_machine *m = j->r->m;
@@ -86,7 +86,7 @@ static int four_pages_visit(void *arg, const struct kaiser_visit *v)
 	}
 }
 
-void kaiser_check_four_pages(struct kaiser_run *r)
+void kaiser_check_allowlist(struct kaiser_run *r)
 {
 	const struct kaiser_machine *m = r->m;
 	bool list = known(m, KAISER_KNOWN_ALLOWED);
@@ -101,7 +101,7 @@ void kaiser_check_four_pages(struct kaiser_run *r)
 			   .text = "# pages with more rights than allowed"},
 	};
 
-	kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_BOTH_HALVES, false, four_pages_visit, &j);
+	kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_BOTH_HALVES, false, allowlist_visit, &j);
 	kaiser_merge_end(&j.excess);
 	kaiser_merge_end(&j.rights);
 	for (size_t i = 0; list && i < m->allowed_count; i++) {
@@ -126,7 +126,7 @@ void kaiser_check_four_pages(struct kaiser_run *r)
 	}
 }
 
-/* ---- same_frame ---- */
+/* ---- same_va_same_pa ---- */
 
 struct frames {
 	struct kaiser_run *r;
@@ -148,7 +148,7 @@ static struct merge *harmless(struct frames *f, struct merge *g, unsigned user, 
 	return g;
 }
 
-static int same_frame_visit(void *arg, const struct kaiser_visit *v)
+static int same_va_same_pa_visit(void *arg, const struct kaiser_visit *v)
 {
 	const unsigned wx = KAISER_MAY_WRITE | KAISER_MAY_EXEC | KAISER_MAY_USER;
 	struct frames *f = arg;
@@ -183,7 +183,7 @@ static int same_frame_visit(void *arg, const struct kaiser_visit *v)
 	return 0;
 }
 
-void kaiser_check_same_frame(struct kaiser_run *r)
+void kaiser_check_same_va_same_pa(struct kaiser_run *r)
 {
 	struct frames f = {
 		.r = r,
@@ -202,8 +202,8 @@ void kaiser_check_same_frame(struct kaiser_run *r)
 	}
 	if (r->m->foreign_kernel)
 		f.absent.severity = KAISER_WARNING;
-	kaiser_walk(r->m, kaiser_root_of(r->m->cr3), KAISER_BOTH_HALVES, false, same_frame_visit,
-		    &f);
+	kaiser_walk(r->m, kaiser_root_of(r->m->cr3), KAISER_BOTH_HALVES, false,
+		    same_va_same_pa_visit, &f);
 	for (unsigned i = 0; i < 6; i++)
 		kaiser_merge_end(all[i]);
 }

@@ -119,47 +119,6 @@ void kaiser_check_user_bit(struct kaiser_run *r)
 	kaiser_walk(r->m, kaiser_root_of(r->m->cr3), KAISER_KERNEL_HALF, false, user_bit_visit, &u);
 }
 
-struct globals {
-	struct merge bad, same;
-};
-
-/* A leaf that both roots have: a stale one is a right one. */
-static bool in_both_roots(const struct kaiser_machine *m, const struct kaiser_visit *v)
-{
-	struct kaiser_visit k;
-
-	return m->foreign_kernel && known(m, KAISER_KNOWN_KERNEL_ROOT) && kaiser_is_visible(m, v) &&
-	       kaiser_translate(m, kaiser_root_of(m->kernel_root), v->va, &k) && k.va <= v->va &&
-	       k.va + (k.size - 1) >= v->va + (v->size - 1) && k.pa + (v->va - k.va) == v->pa &&
-	       !(v->rights & KAISER_MAY_USER);
-}
-
-static int global_visit(void *arg, const struct kaiser_visit *v)
-{
-	struct globals *g = arg;
-
-	if (v->kind == KAISER_VISIT_LEAF && (v->rights & KAISER_IS_GLOBAL))
-		kaiser_merge_add(in_both_roots(g->bad.r->m, v) ? &g->same : &g->bad, v->va,
-				 v->va + v->size, v->rights, v->size / PAGE, NULL);
-	return 0;
-}
-
-void kaiser_check_global(struct kaiser_run *r)
-{
-	struct globals g = {
-		.bad = {.r = r,
-			.severity = KAISER_ERROR,
-			.text = "# global pages: a switch of roots leaves them in the TLB"},
-		.same = {.r = r,
-			 .severity = KAISER_INFO,
-			 .text = "# global pages, the same in both roots"},
-	};
-
-	walk_user_root(r, global_visit, &g);
-	kaiser_merge_end(&g.bad);
-	kaiser_merge_end(&g.same);
-}
-
 /* ---- frames that should not be there ---- */
 
 static int foreign_visit(void *arg, const struct kaiser_visit *v)
@@ -267,6 +226,62 @@ void kaiser_check_self_map(struct kaiser_run *r)
 	struct self_map s = {.r = r};
 
 	walk_user_root(r, self_map_visit, &s);
+}
+
+/* ---- direct_map ---- */
+
+/* A run: pages at one distance from their frames, holes or none. So many make it a mapping of
+ * memory as such: no table, stack or image is that large. Half of all memory is enough too. */
+#define DIRECT_PAGES (UINT64_C(64) << 20 >> 12)
+
+struct linear {
+	struct kaiser_run *r;
+	uint64_t limit;
+	uint64_t distance, start, end, pages;
+	unsigned rights;
+};
+
+static void linear_end(struct linear *g)
+{
+	if (g->pages >= g->limit)
+		kaiser_report(g->r, &(struct kaiser_finding){
+					    .check = g->r->check,
+					    .severity = KAISER_ERROR,
+					    .start = g->start,
+					    .end = g->end,
+					    .rights = g->rights,
+					    .text = "# pages of physical memory in a row",
+					    .number = g->pages,
+				    });
+	g->pages = 0;
+}
+
+static int linear_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct linear *g = arg;
+
+	if (!kaiser_is_visible(g->r->m, v))
+		return 0;
+	if (g->pages == 0 || v->va - v->pa != g->distance || (v->va ^ g->start) >> 63) {
+		linear_end(g);
+		g->distance = v->va - v->pa;
+		g->start = v->va;
+		g->rights = 0;
+	}
+	g->end = v->va + v->size;
+	g->pages += v->size / PAGE;
+	g->rights |= v->rights;
+	return 0;
+}
+
+void kaiser_check_direct_map(struct kaiser_run *r)
+{
+	struct linear g = {.r = r, .limit = DIRECT_PAGES};
+
+	if (r->m->ram_pages && r->m->ram_pages / 2 < g.limit)
+		g.limit = r->m->ram_pages / 2 ? r->m->ram_pages / 2 : 1;
+	walk_user_root(r, linear_visit, &g);
+	linear_end(&g);
 }
 
 /* ---- totals ---- */

@@ -8,7 +8,7 @@
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
 /* SRC: kaiser/src/verify_self.c kaiser/src/verify.c kaiser/src/verify_walk.c */
 /* SRC: kaiser/src/verify_tables.c kaiser/src/verify_roots.c kaiser/src/verify_cpu.c */
-/* SRC: kaiser/src/verify_pointers.c */
+/* SRC: kaiser/src/verify_pointers.c kaiser/src/verify_tlb.c kaiser/src/verify_compare.c */
 /* CFLAGS: -DKAISER_FAKE_HW -Ikaiser/include -Ikaiser/src -Itests/unit */
 /* LIBS: -lcmocka */
 #include "fake_host.h"
@@ -434,13 +434,13 @@ static void self_check(void **state)
 	with_mistake(e, *e | PTE_G, "global");
 	with_mistake(e, *e | PTE_U, "user_bit");
 	with_mistake(e, *e & ~PTE_NX, "wx");
-	with_mistake(e, 0, "four_pages");
+	with_mistake(e, 0, "allowlist");
 	with_mistake(e, 0, "sufficient");
 	with_mistake(e, *window_entry(0, base - KAISER_CPU_STRIDE + KAISER_CPU_ENTRY), "foreign");
 	with_mistake(window_entry(1, base + KAISER_CPU_PRIVATE),
-		     (uint64_t)host.k.cpu[1] | PTE_P | PTE_NX, "four_pages");
+		     (uint64_t)host.k.cpu[1] | PTE_P | PTE_NX, "allowlist");
 	with_mistake(window_entry(1, HOST_WINDOW + KAISER_WIN_TEXT),
-		     (uint64_t)host.k.text_kernel | PTE_P, "same_frame");
+		     (uint64_t)host.k.text_kernel | PTE_P, "same_va_same_pa");
 	with_mistake(&host_pair(1)[3], host_pair(1)[3] & ~PTE_NX, "nx_poison");
 	with_mistake(&host_pair(1)[7], (uint64_t)top | 7, "sync");
 	with_mistake(&host_pair(1)[512 + 3], 0, "sync");

@@ -7,7 +7,7 @@
 /* SRC: tests/unit/verify_fixture.c tests/unit/verify_breakages.c kaiser/src/verify.c */
 /* SRC: kaiser/src/verify_walk.c */
 /* SRC: kaiser/src/verify_tables.c kaiser/src/verify_roots.c kaiser/src/verify_cpu.c */
-/* SRC: kaiser/src/verify_pointers.c */
+/* SRC: kaiser/src/verify_pointers.c kaiser/src/verify_tlb.c kaiser/src/verify_compare.c */
 /* CFLAGS: -Ikaiser/include -Ikaiser/src -Itests/unit */
 /* LIBS: -lcmocka */
 #include <setjmp.h>
@@ -127,6 +127,66 @@ static void no_false_alarm(void **state)
 	expect_clean();
 }
 
+/* What only several looks tell: without them it is not known, and said to be. */
+static void comparisons(void **state)
+{
+	unsigned kaslr = fx_check("kaslr"), residue = fx_check("residue"), pcid = fx_check("pcid");
+
+	(void)state;
+	fx_init(&fx, 4, true);
+	fx.m.boot_count = 1;
+	fx.m.is_others = NULL;
+	fx.m.cr4 |= 1 << 17;
+	assert_int_equal(fx_run(&fx, NULL), 0);
+	assert_int_equal(fx.unknown[kaslr], 1);
+	assert_int_equal(fx.unknown[residue], 1);
+	assert_int_equal(fx.unknown[pcid], 1);
+	/* A kernel that does not move has nothing to tell: neither by a tie nor by a page of it. */
+	fx_init(&fx, 4, true);
+	for (unsigned b = 1; b < 3; b++)
+		fx.boot[b].image = fx.boot[0].image;
+	fx_map_both(&fx, FX_KTEXT, fx.ktext, 0);
+	fx_run(&fx, NULL);
+	assert_int_equal(fx.found[kaslr], 0);
+	assert_int_equal(fx.informed[kaslr], 2);
+	/* An image that was not found at one of the boots. */
+	fx_init(&fx, 4, true);
+	fx.boot[1].image = 0;
+	assert_int_equal(fx_run(&fx, NULL), 0);
+	assert_int_equal(fx.unknown[kaslr], 1);
+	/* What is always at one place is tied to nothing. */
+	fx_init(&fx, 4, true);
+	for (unsigned b = 0; b < 3; b++)
+		fx.visible[b][0] = FX_IDT;
+	expect_clean();
+	/* Two roots of different PCIDs. */
+	fx.m.cr4 |= 1 << 17;
+	fx.m.known |= KAISER_KNOWN_KERNEL_CR3;
+	fx.m.kernel_cr3 = fx.kroot | 3;
+	fx.m.cr3 = fx.uroot | 0x803;
+	expect_clean();
+}
+
+/* Below half of memory, and below 64 MiB, a row of pages is a row of pages. */
+static void rows(void **state)
+{
+	unsigned check = fx_check("direct_map");
+
+	(void)state;
+	fx_init(&fx, 4, true);
+	fx.m.ram_pages = 64;
+	for (unsigned i = 0; i < 31; i++)
+		fx_map_both(&fx, UINT64_C(0x600000000000) + i * 4096u, FX_BASE + i * 4096u, PTE_NX);
+	fx_run(&fx, NULL);
+	assert_int_equal(fx.found[check], 0);
+	fx.m.ram_pages = 62;
+	fx_run(&fx, NULL);
+	assert_int_equal(fx.found[check], 1);
+	fx.m.ram_pages = 0;
+	fx_run(&fx, NULL);
+	assert_int_equal(fx.found[check], 0);
+}
+
 static void totals(void **state)
 {
 	struct kaiser_totals t;
@@ -184,10 +244,10 @@ static void unknown_is_said(void **state)
 	fx.m.is_foreign = NULL;
 	fx_run(&fx, NULL);
 	assert_int_equal(fx.unknown[fx_check("sync")], 1);
-	assert_int_equal(fx.unknown[fx_check("same_frame")], 1);
+	assert_int_equal(fx.unknown[fx_check("same_va_same_pa")], 1);
 	assert_int_equal(fx.unknown[fx_check("foreign")], 1);
 	assert_int_equal(fx.unknown[fx_check("sufficient")], 6);
-	assert_int_equal(fx.warned[fx_check("four_pages")], 4); /* listed, not judged */
+	assert_int_equal(fx.warned[fx_check("allowlist")], 4); /* listed, not judged */
 }
 
 static void not_present_is_told(void **state)
@@ -264,6 +324,8 @@ int main(void)
 		cmocka_unit_test(broken_5),
 		cmocka_unit_test(every_error_check_has_a_breakage),
 		cmocka_unit_test(no_false_alarm),
+		cmocka_unit_test(comparisons),
+		cmocka_unit_test(rows),
 		cmocka_unit_test(totals),
 		cmocka_unit_test(live_bytes),
 		cmocka_unit_test(unknown_is_said),

@@ -5,7 +5,7 @@
  */
 /* SRC: tests/unit/verify_fixture.c kaiser/src/verify.c kaiser/src/verify_walk.c */
 /* SRC: kaiser/src/verify_tables.c kaiser/src/verify_roots.c kaiser/src/verify_cpu.c */
-/* SRC: kaiser/src/verify_pointers.c */
+/* SRC: kaiser/src/verify_pointers.c kaiser/src/verify_tlb.c kaiser/src/verify_compare.c */
 /* CFLAGS: -Ikaiser/include -Ikaiser/src -Itests/unit */
 /* LIBS: -lcmocka */
 #include <setjmp.h>

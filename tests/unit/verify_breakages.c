@@ -338,6 +338,52 @@ static void too_many_tables(void)
 	fx.m.table_limit = 2;
 }
 
+static void image_page_visible(void)
+{
+	fx_map_both(&fx, FX_KTEXT, fx.ktext, 0);
+}
+static void direct_map_page_visible(void)
+{
+	fx.m.direct_end = FX_DIRECT + 0x40000000;
+	fx_map_both(&fx, FX_DIRECT + 0x3fe00000, fx.spare, PTE_NX);
+}
+static void window_tied_to_image(void)
+{
+	for (unsigned b = 0; b < 3; b++)
+		fx.visible[b][2] = FX_DESC + b * UINT64_C(0x2000000);
+}
+static void window_tied_to_memory(void)
+{
+	for (unsigned b = 0; b < 3; b++)
+		fx.visible[b][3] = FX_ENTRY + b * UINT64_C(0x10000000);
+}
+static void residue_left(void)
+{
+	fx_poke(fx.entry, 0x1b8, fx.others);
+}
+static void pcid_shared(void)
+{
+	fx.m.cr4 |= 1 << 17;
+	fx.m.known |= KAISER_KNOWN_KERNEL_CR3;
+	fx.m.kernel_cr3 = fx.kroot | 3;
+	fx.m.cr3 = fx.uroot | 3;
+}
+static void memory_in_a_row(void)
+{
+	/* Half of what there is, in pieces and with a hole, below the kernel half. */
+	fx.m.ram_pages = 64;
+	for (unsigned i = 0; i < 33; i++)
+		if (i != 7)
+			fx_map_both(&fx, UINT64_C(0x600000000000) + i * 4096u, FX_BASE + i * 4096u,
+				    PTE_NX);
+}
+static void global_in_kernel_root(void)
+{
+	fx.m.foreign_kernel = true;
+	fx.m.cr4 |= 1 << 7;
+	*fx_leaf(fx.kroot, FX_KTEXT) |= PTE_G;
+}
+
 #define ALONE(fn, check)             \
 	{                            \
 #fn, fn, check, true \
@@ -350,11 +396,11 @@ const struct breakage breakages[] = {
 	AMONG(kernel_root_for_user, "isolated"),
 	ALONE(switch_bit_clear, "isolated"),
 	AMONG(kernel_not_out, "isolated"),
-	ALONE(fifth_page, "four_pages"),
-	ALONE(supervisor_page_in_user_half, "four_pages"),
-	AMONG(large_page, "four_pages"),
-	ALONE(more_rights, "four_pages"),
-	AMONG(entry_page_missing, "four_pages"),
+	ALONE(fifth_page, "allowlist"),
+	ALONE(supervisor_page_in_user_half, "allowlist"),
+	AMONG(large_page, "allowlist"),
+	ALONE(more_rights, "allowlist"),
+	AMONG(entry_page_missing, "allowlist"),
 	AMONG(entry_page_missing, "sufficient"),
 	AMONG(idt_missing, "sufficient"),
 	AMONG(text_missing, "sufficient"),
@@ -381,10 +427,10 @@ const struct breakage breakages[] = {
 	AMONG(user_bit_all_levels, "user_bit"),
 	ALONE(global_leaf, "global"),
 	ALONE(global_user_page, "global"),
-	ALONE(other_frame, "same_frame"),
-	ALONE(kernel_lacks_page, "same_frame"),
-	ALONE(kernel_writes_idt, "same_frame"),
-	ALONE(one_view, "same_frame"),
+	ALONE(other_frame, "same_va_same_pa"),
+	ALONE(kernel_lacks_page, "same_va_same_pa"),
+	ALONE(kernel_writes_idt, "same_va_same_pa"),
+	ALONE(one_view, "same_va_same_pa"),
 	ALONE(no_poison, "nx_poison"),
 	ALONE(kernel_root_only, "sync"),
 	ALONE(user_root_only, "sync"),
@@ -409,6 +455,14 @@ const struct breakage breakages[] = {
 	AMONG(other_root_linked, "self_map"),
 	AMONG(table_mapped, "self_map"),
 	AMONG(root_mapped, "self_map"),
+	AMONG(image_page_visible, "kaslr"),
+	AMONG(direct_map_page_visible, "kaslr"),
+	ALONE(window_tied_to_image, "kaslr"),
+	ALONE(window_tied_to_memory, "kaslr"),
+	ALONE(residue_left, "residue"),
+	ALONE(pcid_shared, "pcid"),
+	AMONG(memory_in_a_row, "direct_map"),
+	ALONE(global_in_kernel_root, "global"),
 	ALONE(reserved_ps, "tables"),
 	ALONE(reserved_large, "tables"),
 	AMONG(reserved_nx, "tables"),

@@ -79,6 +79,32 @@ static bool is_foreign(void *ctx, uint64_t pa)
 	return pa == ((struct fixture *)ctx)->foreign;
 }
 
+static bool is_others(void *ctx, uint64_t value)
+{
+	return value == ((struct fixture *)ctx)->others;
+}
+
+/* Three boots: the image and memory move, and so does the window, by other distances. */
+static void fill_boots(struct fixture *fx)
+{
+	static const uint64_t page[4] = {FX_IDT, FX_TEXT, FX_DESC, FX_ENTRY};
+
+	for (unsigned b = 0; b < 3; b++) {
+		for (unsigned i = 0; i < 4; i++)
+			fx->visible[b][i] = page[i] + b * b * UINT64_C(0x2000000);
+		fx->boot[b] = (struct kaiser_boot){FX_KTEXT + b * UINT64_C(0x2000000),
+						   FX_DIRECT + b * UINT64_C(0x10000000),
+						   fx->visible[b], 4};
+	}
+	fx->m.image_start = FX_KTEXT;
+	fx->m.image_end = FX_KTEXT + 0x1000;
+	fx->m.direct_start = FX_DIRECT;
+	fx->m.direct_end = FX_DIRECT + 0x200000;
+	fx->m.boots = fx->boot;
+	fx->m.boot_count = 3;
+	fx->m.known |= KAISER_KNOWN_IMAGE | KAISER_KNOWN_DIRECT;
+}
+
 /* Nothing in the fixture's gate text is known to be the same everywhere. */
 static bool is_constant(void *ctx, uint64_t va, unsigned n)
 {
@@ -165,6 +191,7 @@ void fx_init(struct fixture *fx, unsigned levels, bool nx)
 		.ctx = fx,
 		.read = read_mem,
 		.is_foreign = is_foreign,
+		.is_others = is_others,
 		.is_constant = is_constant,
 	};
 	dark = NX_IF(fx);
@@ -187,6 +214,8 @@ void fx_init(struct fixture *fx, unsigned levels, bool nx)
 	memset(fx_at(fx, fx->text_user), 0xcc, 4096);
 	memset(fx_at(fx, fx->text_kernel), 0xcc, 4096);
 	fill_tables(fx);
+	fill_boots(fx);
+	fx->others = UINT64_C(0x00007f1234567890);
 }
 
 unsigned fx_check(const char *name)

@@ -27,6 +27,9 @@ struct fixture {
 	unsigned levels;
 	struct kaiser_machine m;
 	struct kaiser_allowed allowed[4];
+	struct kaiser_boot boot[3];
+	uint64_t visible[3][4]; /* of each boot */
+	uint64_t others;        /* what another process had in a register */
 	uint64_t kroot, uroot;
 	uint64_t idt, text_user, text_kernel, desc, entry, priv, ktext, user, foreign, spare;
 	/* what the last run found */

@@ -23,9 +23,10 @@ struct options {
 	bool have_cr3, have_kernel_root, have_offset, five_levels;
 	enum when when;
 	unsigned delay, timeout; /* seconds */
-	unsigned samples;
+	unsigned samples, boots;
 	const char *preset, *allow, *baseline, *symbols;
 	const char *svg, *html;
+	const char *diff[2]; /* two reports to compare, and nothing else */
 	bool explain, json, all, accept_unknown;
 	uint64_t explain_va;
 };
@@ -46,6 +47,8 @@ bool symbols_find_offset(struct symbols *s, const uint64_t *code, unsigned n, ui
 /* "name+0x12", or "" if it is nothing known. */
 void symbols_name(const struct symbols *s, uint64_t va, char *buf, size_t size);
 bool symbols_find(const struct symbols *s, const char *name, uint64_t *va);
+/* From the first to behind the last; nothing is written if there are none. */
+void symbols_extent(const struct symbols *s, uint64_t *start, uint64_t *end);
 
 /* ---- rules.c ----------------------------------------------------------------------------- */
 
@@ -60,6 +63,33 @@ struct rules {
 int rules_read(struct rules *r, const char *path, const struct symbols *s, char *error,
 	       size_t size);
 void rules_free(struct rules *r);
+
+/* ---- places.c ---------------------------------------------------------------------------- */
+
+struct kaiser_machine;
+
+struct places {
+	bool looked;
+	uint64_t image_start, image_end; /* both 0: not found; likewise */
+	uint64_t direct_start, direct_end;
+};
+
+/* In the kernel's root, which must be known. */
+void places_find(struct places *p, const struct kaiser_machine *m, const struct symbols *symbols);
+/* Where the ranges begin that the user root maps for the kernel, ascending; their number. */
+size_t places_visible(const struct kaiser_machine *m, uint64_t *list, size_t max);
+
+/* ---- processes.c ------------------------------------------------------------------------- */
+
+struct processes;
+struct process;
+
+/* Notes what the CPUs that are in user mode have in their registers. *all is made at need. */
+void processes_look(struct processes **all, struct source *s);
+const struct process *processes_own(const struct processes *all, struct source *s, unsigned cpu);
+unsigned processes_on(const struct processes *all, unsigned cpu); /* how many were seen there */
+/* Whether a process other than `own` had that value, and `own` nothing near it. */
+bool processes_others(const struct processes *all, const struct process *own, uint64_t v);
 
 /* ---- judge.c ----------------------------------------------------------------------------- */
 
@@ -94,16 +124,26 @@ struct totals {
 	uint64_t pages, writable, executable, writable_executable, global;
 };
 
+#define BOOTS_MAX 64
+#define VISIBLE   4096 /* places of one boot that are compared */
+
 struct judgement {
 	const struct options *options;
 	struct source *source;
 	const struct rules *rules;
+	struct symbols *symbols;
+	struct places places;
+	struct processes *processes;
+	/* Of the boots before this one; [0] is filled in for each CPU that is judged. */
+	struct kaiser_boot *boot;
+	unsigned boots;
 	struct record *record;
-	size_t records;
+	size_t records, record_space;
 	struct range *range;
 	size_t ranges;
 	struct region region[REGIONS_MAX]; /* of the first CPU judged, for pictures */
 	size_t regions;
+	bool compared;      /* processes, on some CPU */
 	bool overflow;      /* more than are kept */
 	struct totals most; /* of any CPU and sample */
 	unsigned samples[SOURCE_CPUS];
@@ -113,12 +153,19 @@ struct judgement {
 	unsigned roots;
 	uint64_t kernel_root[64]; /* seen in kernel code that had interrupts on */
 	unsigned kernel_roots;
+	struct {
+		uint64_t cr3; /* 0: none yet */
+		unsigned cpu;
+	} kernel_cr3[256]; /* values of CR3 seen at CPL 0; the latest */
+	unsigned kernel_cr3s;
 	uint64_t code[64]; /* gate targets and the like, for symbols.c */
 	unsigned codes;
 };
 
 /* Notes what the CPUs' registers tell about roots. At every stop. */
 void judge_look(struct judgement *j);
+/* Finds by how far the kernel was moved; false if that cannot be told, or there are none. */
+bool judge_place_symbols(struct judgement *j);
 /* Judges one CPU as it stands. -1: out of memory. */
 int judge_cpu(struct judgement *j, unsigned cpu);
 /* Puts the ranges in order of address, when all are in. */
@@ -134,7 +181,6 @@ void judge_explain(struct judgement *j, unsigned cpu, uint64_t va, const struct 
 
 struct machine;
 
-struct kaiser_machine;
 /* What verify.c is told of one CPU. Freed by machine_free(); NULL: out of memory. */
 struct machine *machine_of(struct judgement *j, unsigned cpu);
 void machine_free(struct machine *x);
@@ -173,12 +219,19 @@ void report_people(const struct judgement *j, const struct symbols *s, const str
 		   const char *explanation);
 int report_json(const struct judgement *j, const struct symbols *s, const struct verdict_line *v,
 		const char *explanation);
+/* diff.c: what differs between two reports by --json. 0 nothing, 1 something, 2 they cannot be
+ * read. */
+int diff_reports(const char *a, const char *b);
 /* picture.c; -1 if it cannot be written. */
 int picture_svg(const char *path, const struct judgement *j, const struct symbols *s,
 		const struct verdict_line *v);
 int picture_html(const char *path, const struct judgement *j, const struct symbols *s,
 		 const struct verdict_line *v);
 const char *severity_name(int severity);
+/* The state of a check: severity_name(), or that nobody asked for what it needs. */
+const char *state_of(const struct judgement *j, const char *check);
+/* `kaslr` needs several boots, `residue` several samples: whether they were asked for. */
+bool judge_asked(const struct judgement *j, const char *check);
 /* "0-3,7" */
 void cpu_list(const uint64_t *set, char *buf, size_t size);
 /* "r-x", and u, g where they apply. */

@@ -24,19 +24,42 @@ static void add_root(uint64_t *list, unsigned *count, unsigned max, uint64_t roo
 		list[(*count)++] = root;
 }
 
+static void add_kernel_cr3(struct judgement *j, unsigned cpu, uint64_t cr3)
+{
+	for (unsigned i = 0; i < 256; i++)
+		if (j->kernel_cr3[i].cr3 == cr3 && j->kernel_cr3[i].cpu == cpu)
+			return;
+	j->kernel_cr3[j->kernel_cr3s % 256].cr3 = cr3;
+	j->kernel_cr3[j->kernel_cr3s++ % 256].cpu = cpu;
+}
+
 void judge_look(struct judgement *j)
 {
 	const struct source *s = j->source;
 
+	processes_look(&j->processes, j->source);
 	for (unsigned i = 0; i < s->cpus; i++) {
 		const struct source_cpu *c = &s->cpu[i];
 
 		if (!c->paging)
 			continue;
 		add_root(j->root, &j->roots, 256, c->cr3 & ADDRESS);
+		if (c->cpl == 0)
+			add_kernel_cr3(j, i, c->cr3);
 		if (c->cpl == 0 && (c->rflags & FLAG_IF) && c->rip >> 63)
 			add_root(j->kernel_root, &j->kernel_roots, 64, c->cr3 & ADDRESS);
 	}
+}
+
+bool judge_place_symbols(struct judgement *j)
+{
+	uint64_t offset = j->options->offset;
+
+	if (!j->symbols || (!j->options->have_offset &&
+			    !symbols_find_offset(j->symbols, j->code, j->codes, &offset)))
+		return false;
+	symbols_set_offset(j->symbols, offset);
+	return true;
 }
 
 /* ---- findings ---- */
@@ -62,11 +85,12 @@ static struct record *record_like(struct judgement *j, const struct record *r)
 		j->overflow = true;
 		return NULL;
 	}
-	if (j->records % 64 == 0) {
+	if (j->records == j->record_space) {
 		all = realloc(j->record, (j->records + 64) * sizeof(*all));
 		if (!all)
 			return NULL;
 		j->record = all;
+		j->record_space += 64;
 	}
 	j->record[j->records] = *r;
 	return &j->record[j->records++];
@@ -226,6 +250,19 @@ static void take_ranges(struct sample *s, const struct kaiser_machine *m)
 	most(&t->global, g.t.global);
 }
 
+/* One CPU on which processes could be compared is enough. */
+static void residue_compared(struct judgement *j)
+{
+	size_t kept = 0;
+
+	j->compared = true;
+	for (size_t i = 0; i < j->records; i++)
+		if (strcmp(j->record[i].check, "residue") ||
+		    j->record[i].severity != KAISER_UNKNOWN)
+			j->record[kept++] = j->record[i];
+	j->records = kept;
+}
+
 int judge_cpu(struct judgement *j, unsigned cpu)
 {
 	struct sample s = {.j = j, .cpu = cpu};
@@ -243,6 +280,8 @@ int judge_cpu(struct judgement *j, unsigned cpu)
 	j->last_cr3[cpu] = m->cr3;
 	if (kaiser_check_run(m, &sink, NULL) < 0)
 		s.failed = true;
+	if (m->is_others || j->compared)
+		residue_compared(j);
 	take_ranges(&s, m);
 	if (!j->regions && (j->options->svg || j->options->html))
 		kaiser_walk(m, m->known & KAISER_KNOWN_KERNEL_ROOT ? m->kernel_root : m->cr3,
@@ -263,6 +302,14 @@ int judge_worst(const struct judgement *j, const char *check)
 	return worst;
 }
 
+bool judge_asked(const struct judgement *j, const char *check)
+{
+	const struct options *o = j->options;
+
+	return (o->boots > 1 || strcmp(check, "kaslr")) &&
+	       (o->samples > 1 || strcmp(check, "residue"));
+}
+
 static int by_start(const void *a, const void *b)
 {
 	const struct range *x = a, *y = b;
@@ -280,8 +327,15 @@ void judge_sort(struct judgement *j)
 
 void judge_free(struct judgement *j)
 {
+	for (unsigned i = 1; i < j->boots; i++)
+		free((void *)(uintptr_t)j->boot[i].visible);
+	free(j->boot);
+	free(j->processes);
 	free(j->record);
 	free(j->range);
+	j->boot = NULL;
+	j->boots = 0;
+	j->processes = NULL;
 	j->record = NULL;
 	j->range = NULL;
 }

@@ -30,6 +30,8 @@ struct machine {
 	uint64_t frame[FRAMES]; /* other CPUs' */
 	unsigned owns;
 	uint64_t own[NEEDED];
+	const struct process *process;
+	uint64_t visible[VISIBLE];
 };
 
 static int read_physical(void *ctx, uint64_t pa, void *buf, size_t n)
@@ -57,6 +59,13 @@ static bool is_foreign(void *ctx, uint64_t pa)
 		if (x->frame[i] == pa)
 			return true;
 	return false;
+}
+
+static bool is_others(void *ctx, uint64_t value)
+{
+	const struct machine *x = ctx;
+
+	return processes_others(x->j->processes, x->process, value);
 }
 
 static bool read_at(const struct kaiser_machine *m, uint64_t root, uint64_t va, void *buf, size_t n)
@@ -267,6 +276,59 @@ static bool find_kernel_root(const struct machine *x, const struct source_cpu *c
 	return false;
 }
 
+/* What CR3 held while the kernel ran under that root; else any value it held on that CPU, the one
+ * that looks worst. */
+static void find_kernel_cr3(struct kaiser_machine *m, const struct judgement *j, unsigned cpu)
+{
+	for (unsigned i = 0; i < 256 && j->kernel_cr3[i].cr3; i++) {
+		uint64_t cr3 = j->kernel_cr3[i].cr3;
+		bool same = (m->known & KAISER_KNOWN_KERNEL_ROOT) &&
+			    (cr3 & ADDRESS) == (m->kernel_root & ADDRESS);
+
+		if ((cr3 & ADDRESS) == (m->cr3 & ADDRESS) || (!same && j->kernel_cr3[i].cpu != cpu))
+			continue;
+		if (same || !(m->known & KAISER_KNOWN_KERNEL_CR3) ||
+		    !((cr3 ^ m->cr3) & ~ADDRESS & 0xfff))
+			m->kernel_cr3 = cr3;
+		m->known |= KAISER_KNOWN_KERNEL_CR3;
+		if (same)
+			return;
+	}
+}
+
+static void know_places(struct machine *x, unsigned cpu)
+{
+	struct judgement *j = x->j;
+	struct kaiser_machine *m = &x->m;
+
+	if (!j->places.looked && (m->known & KAISER_KNOWN_KERNEL_ROOT))
+		places_find(&j->places, m, judge_place_symbols(j) ? j->symbols : NULL);
+	m->image_start = j->places.image_start;
+	m->image_end = j->places.image_end;
+	m->direct_start = j->places.direct_start;
+	m->direct_end = j->places.direct_end;
+	m->known |= m->image_end ? KAISER_KNOWN_IMAGE : 0;
+	m->known |= m->direct_end ? KAISER_KNOWN_DIRECT : 0;
+	if (j->boots > 1) {
+		j->boot[0] = (struct kaiser_boot){m->image_start, m->direct_start, x->visible,
+						  places_visible(m, x->visible, VISIBLE)};
+		m->boots = j->boot;
+		m->boot_count = j->boots;
+	}
+	x->process = processes_own(j->processes, j->source, cpu);
+	if (x->process && processes_on(j->processes, cpu) > 1)
+		m->is_others = is_others;
+}
+
+static uint64_t ram_pages(const struct source *s)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < s->rams; i++)
+		n += (s->ram[i].end - s->ram[i].start) / PAGE;
+	return n;
+}
+
 struct machine *machine_of(struct judgement *j, unsigned cpu)
 {
 	const struct source_cpu *c = &j->source->cpu[cpu];
@@ -300,6 +362,7 @@ struct machine *machine_of(struct judgement *j, unsigned cpu)
 		.gs_base = c->gs.base,
 		.kernel_gs_base = c->kernel_gs,
 		.pa_bits = j->source->pa_bits,
+		.ram_pages = ram_pages(j->source),
 		.user_half_stable = true,
 		.foreign_kernel = true,
 		.ctx = x,
@@ -309,7 +372,9 @@ struct machine *machine_of(struct judgement *j, unsigned cpu)
 	};
 	if (find_kernel_root(x, c, &x->m.kernel_root))
 		x->m.known |= KAISER_KNOWN_KERNEL_ROOT;
+	find_kernel_cr3(&x->m, j, cpu);
 	allow_needed(x, c);
+	know_places(x, cpu);
 	if (x->count) {
 		memcpy(list, x->allowed, x->count * sizeof(*list));
 		x->m.known |= KAISER_KNOWN_ALLOWED;

@@ -20,13 +20,13 @@
 
 #define FIRST_PAUSE 2000000 /* ns the guest runs between two stops; doubles up to */
 #define LAST_PAUSE  50000000
+#define MORE_STOPS  40
 #define RAN_ENOUGH  3 /* stops before the first sample, so that kernel roots are seen */
 
 struct audit {
 	struct options o;
 	struct source source;
 	struct rules rules;
-	struct symbols *symbols;
 	struct judgement j;
 	struct baseline baseline;
 	char missing[120];
@@ -68,6 +68,13 @@ static int open_source(struct audit *a)
 	return source_qemu(&a->source, o->qmp, o->gdb, 2000);
 }
 
+/* With several samples one more is taken as soon as two processes can be compared. */
+static bool wanted(const struct audit *a, unsigned cpu)
+{
+	return a->j.samples[cpu] < a->o.samples ||
+	       (a->o.samples > 1 && !a->j.compared && processes_on(a->j.processes, cpu) > 1);
+}
+
 /* Judges whom it can at this stop. -1: error. */
 static int take_samples(struct audit *a, bool as_they_are)
 {
@@ -75,8 +82,7 @@ static int take_samples(struct audit *a, bool as_they_are)
 	bool msrs = false;
 
 	for (unsigned i = 0; i < s->cpus; i++) {
-		if (!s->cpu[i].paging || (s->cpu[i].cpl != 3 && !as_they_are) ||
-		    a->j.samples[i] >= a->o.samples)
+		if (!s->cpu[i].paging || (s->cpu[i].cpl != 3 && !as_they_are) || !wanted(a, i))
 			continue;
 		if (!msrs && s->msrs)
 			s->msrs(s);
@@ -84,7 +90,7 @@ static int take_samples(struct audit *a, bool as_they_are)
 		if (judge_cpu(&a->j, i))
 			return source_fail(s, "out of memory");
 		if (a->o.explain && !a->explained) {
-			judge_explain(&a->j, i, a->o.explain_va, a->symbols, a->explanation,
+			judge_explain(&a->j, i, a->o.explain_va, a->j.symbols, a->explanation,
 				      sizeof(a->explanation));
 			a->explained = true;
 		}
@@ -92,25 +98,13 @@ static int take_samples(struct audit *a, bool as_they_are)
 	return 0;
 }
 
-static bool sampled(const struct audit *a)
+/* `more`: stops for nothing but to see a second process. */
+static bool sampled(const struct audit *a, unsigned more)
 {
 	for (unsigned i = 0; i < a->source.cpus; i++)
 		if (a->j.samples[i] < a->o.samples)
 			return false;
-	return true;
-}
-
-/* Symbols may be wanted by name in rules and --explain, so the offset is looked for early. */
-static void place_symbols(struct audit *a)
-{
-	uint64_t offset = 0;
-
-	if (!a->symbols)
-		return;
-	if (a->o.have_offset)
-		symbols_set_offset(a->symbols, a->o.offset);
-	else if (symbols_find_offset(a->symbols, a->j.code, a->j.codes, &offset))
-		symbols_set_offset(a->symbols, offset);
+	return a->o.samples == 1 || a->j.compared || more >= MORE_STOPS;
 }
 
 static int watch(struct audit *a)
@@ -118,7 +112,7 @@ static int watch(struct audit *a)
 	struct source *s = &a->source;
 	double end = now() + a->o.delay + a->o.timeout;
 	double pause = a->o.delay;
-	unsigned stops = 0;
+	unsigned stops = 0, more = 0;
 
 	if (!s->live || a->o.when == WHEN_NOW) {
 		if (a->o.delay && s->live && (s->go(s) || (pause_for(a->o.delay), s->stop(s))))
@@ -126,7 +120,7 @@ static int watch(struct audit *a)
 		judge_look(&a->j);
 		return take_samples(a, a->o.when == WHEN_NOW);
 	}
-	for (long ns = FIRST_PAUSE; !sampled(a) && now() < end;) {
+	for (long ns = FIRST_PAUSE; !sampled(a, more) && now() < end;) {
 		if (s->go(s))
 			return -1;
 		/* Not in step with anything the guest does. */
@@ -137,6 +131,7 @@ static int watch(struct audit *a)
 		judge_look(&a->j);
 		if (++stops >= RAN_ENOUGH && take_samples(a, false))
 			return -1;
+		more = sampled(a, MORE_STOPS) ? more + 1 : 0;
 		if (ns < LAST_PAUSE && stops % 4 == 0)
 			ns *= 2;
 	}
@@ -172,6 +167,55 @@ static int what_is_missing(struct audit *a)
 	return 0;
 }
 
+/* The boots before the one that is judged: where things lay, no more. */
+static int boot_once(struct audit *a, struct kaiser_boot *boot)
+{
+	struct audit *b = calloc(1, sizeof(*b));
+	uint64_t *list = calloc(VISIBLE, sizeof(*list));
+	int err = -1;
+
+	if (!b || !list) {
+		free(b);
+		free(list);
+		return source_fail(&a->source, "out of memory");
+	}
+	b->o = a->o;
+	b->o.samples = b->o.boots = 1;
+	b->o.explain = false;
+	b->j = (struct judgement){.options = &b->o,
+				  .source = &b->source,
+				  .rules = &a->rules,
+				  .symbols = a->j.symbols};
+	if (!open_source(b) && !watch(b) && !what_is_missing(b)) {
+		judge_sort(&b->j);
+		for (size_t i = 0; i < b->j.ranges && boot->count < VISIBLE; i++)
+			list[boot->count++] = b->j.range[i].start;
+		boot->image = b->j.places.image_start;
+		boot->direct_map = b->j.places.direct_start;
+		err = 0;
+	} else {
+		source_fail(&a->source, "%s", b->source.error);
+	}
+	boot->visible = list;
+	source_close(&b->source);
+	judge_free(&b->j);
+	free(b);
+	return err;
+}
+
+static int boot_often(struct audit *a)
+{
+	if (a->o.boots == 1)
+		return 0;
+	a->j.boot = calloc(a->o.boots, sizeof(*a->j.boot));
+	if (!a->j.boot)
+		return source_fail(&a->source, "out of memory");
+	for (a->j.boots = 1; a->j.boots < a->o.boots;)
+		if (boot_once(a, &a->j.boot[a->j.boots++]))
+			return -1;
+	return 0;
+}
+
 static int report(struct audit *a)
 {
 	struct verdict_line v;
@@ -181,14 +225,14 @@ static int report(struct audit *a)
 	    baseline_compare(&a->baseline, a->o.baseline, &a->j, error, sizeof(error)))
 		return fail(error);
 	verdict_of(&v, &a->j, &a->baseline, a->missing);
-	if ((a->o.svg && picture_svg(a->o.svg, &a->j, a->symbols, &v)) ||
-	    (a->o.html && picture_html(a->o.html, &a->j, a->symbols, &v)))
+	if ((a->o.svg && picture_svg(a->o.svg, &a->j, a->j.symbols, &v)) ||
+	    (a->o.html && picture_html(a->o.html, &a->j, a->j.symbols, &v)))
 		return fail("the picture cannot be written");
 	if (a->o.json) {
-		if (report_json(&a->j, a->symbols, &v, a->explanation))
+		if (report_json(&a->j, a->j.symbols, &v, a->explanation))
 			return fail("the report cannot be written");
 	} else {
-		report_people(&a->j, a->symbols, &v, a->explanation);
+		report_people(&a->j, a->j.symbols, &v, a->explanation);
 	}
 	if (fflush(stdout) || ferror(stdout))
 		return fail("the report cannot be written");
@@ -200,18 +244,18 @@ static int audit(struct audit *a)
 	char error[300];
 
 	if (a->o.symbols) {
-		a->symbols = symbols_open(a->o.symbols, error, sizeof(error));
-		if (!a->symbols)
+		a->j.symbols = symbols_open(a->o.symbols, error, sizeof(error));
+		if (!a->j.symbols)
 			return fail(error);
-		symbols_set_offset(a->symbols, a->o.offset);
+		symbols_set_offset(a->j.symbols, a->o.offset);
 	}
-	if (a->o.allow && rules_read(&a->rules, a->o.allow, a->symbols, error, sizeof(error)))
+	if (a->o.allow && rules_read(&a->rules, a->o.allow, a->j.symbols, error, sizeof(error)))
 		return fail(error);
-	if (open_source(a) || watch(a) || what_is_missing(a)) {
+	if (boot_often(a) || open_source(a) || watch(a) || what_is_missing(a)) {
 		snprintf(error, sizeof(error), "%s", a->source.error);
 		return fail(error);
 	}
-	place_symbols(a);
+	judge_place_symbols(&a->j);
 	judge_sort(&a->j);
 	/* The guest goes on before anything is printed: a reader may be slow, or gone. */
 	source_close(&a->source);
@@ -226,7 +270,9 @@ int audit_main(int argc, char **argv)
 	if (!a)
 		return fail("out of memory");
 	code = options_parse(&a->o, argc, argv);
-	if (code < 0) {
+	if (code < 0 && a->o.diff[0]) {
+		code = diff_reports(a->o.diff[0], a->o.diff[1]);
+	} else if (code < 0) {
 		srandom((unsigned)time(NULL));
 		a->j.options = &a->o;
 		a->j.source = &a->source;
@@ -235,7 +281,7 @@ int audit_main(int argc, char **argv)
 		source_close(&a->source);
 		judge_free(&a->j);
 		rules_free(&a->rules);
-		symbols_close(a->symbols);
+		symbols_close(a->j.symbols);
 	}
 	free(a);
 	return code;

@@ -26,6 +26,7 @@ static const char help[] =
 	"  --delay S            let the guest run so long first\n"
 	"  --timeout S          give up waiting for user mode (60)\n"
 	"  --samples N          of each CPU, at different moments (1)\n"
+	"  --boots N            with --run: boot so often, and see what moves along (1)\n"
 	"What\n"
 	"  --kernel-root ADDR   the kernel's top-level table, if it cannot be found\n"
 	"  --preset NAME        linux, freebsd, kaiser: explains findings, hides none\n"
@@ -37,6 +38,7 @@ static const char help[] =
 	"How\n"
 	"  --json               the same, for programs\n"
 	"  --all                every range and finding\n"
+	"  --diff A B           what differs between two --json reports; needs no guest\n"
 	"  --svg FILE           a picture: kernel root beside user root; --html FILE: in a page\n"
 	"\n"
 	"Exit: 0 clean, 1 findings, 2 could not run or could not decide.\n";
@@ -53,6 +55,8 @@ enum {
 	OPT_DELAY,
 	OPT_TIMEOUT,
 	OPT_SAMPLES,
+	OPT_BOOTS,
+	OPT_DIFF,
 	OPT_KERNEL_ROOT,
 	OPT_PRESET,
 	OPT_ALLOW,
@@ -80,6 +84,8 @@ static const struct option long_options[] = {
 	{"delay", 1, NULL, OPT_DELAY},
 	{"timeout", 1, NULL, OPT_TIMEOUT},
 	{"samples", 1, NULL, OPT_SAMPLES},
+	{"boots", 1, NULL, OPT_BOOTS},
+	{"diff", 1, NULL, OPT_DIFF},
 	{"kernel-root", 1, NULL, OPT_KERNEL_ROOT},
 	{"preset", 1, NULL, OPT_PRESET},
 	{"allow", 1, NULL, OPT_ALLOW},
@@ -160,6 +166,13 @@ static int one(struct options *o, int c, bool *run)
 	case OPT_SAMPLES:
 		good = small(optarg, 100000, &o->samples) && o->samples;
 		break;
+	case OPT_BOOTS:
+		/* Two may agree by chance. */
+		good = small(optarg, BOOTS_MAX, &o->boots) && (o->boots == 1 || o->boots >= 3);
+		break;
+	case OPT_DIFF:
+		o->diff[0] = optarg;
+		break;
 	case OPT_KERNEL_ROOT:
 		good = o->have_kernel_root = number(optarg, &o->kernel_root);
 		break;
@@ -212,12 +225,17 @@ int options_parse(struct options *o, int argc, char **argv)
 	bool run = false;
 	int c, r;
 
-	*o = (struct options){.samples = 1, .timeout = 60};
+	*o = (struct options){.samples = 1, .boots = 1, .timeout = 60};
 	argv[0] = name;
 	while ((c = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
 		r = one(o, c, &run);
 		if (r >= 0)
 			return r;
+	}
+	if (o->diff[0]) {
+		o->diff[1] = argv[optind];
+		return argv[optind] && !argv[optind + 1] ? -1
+							 : wrong("--diff needs two reports", NULL);
 	}
 	if (run)
 		o->run = argv + optind;
@@ -227,6 +245,8 @@ int options_parse(struct options *o, int argc, char **argv)
 		return wrong("what is this?", argv[optind]);
 	if ((o->gdb || o->qmp) + run + (o->dump != NULL) + (o->raw != NULL) != 1)
 		return wrong("one source is needed: --qmp or --gdb, --run, --dump, --raw", NULL);
+	if (o->boots > 1 && !run)
+		return wrong("--boots needs --run", NULL);
 	if (o->raw && !o->have_cr3)
 		return wrong("--raw needs --cr3", NULL);
 	return -1;

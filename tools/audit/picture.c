@@ -204,7 +204,7 @@ int picture_html(const char *path, const struct judgement *j, const struct symbo
 	fputs("<table>\n", f);
 	for (size_t i = 0; i < count; i++) {
 		fprintf(f, "<tr><td>%s</td><td><b>%s</b></td><td>", check[i].name,
-			severity_name(judge_worst(j, check[i].name)));
+			state_of(j, check[i].name));
 		put_escaped(f, check[i].sentence);
 		fputs("</td></tr>\n", f);
 	}

@@ -44,9 +44,10 @@ static const struct place linux_places[] = {
 static const struct saying linux_sayings[] = {
 	{"isolated", "Linux: pti=off, or a CPU that it holds not vulnerable (pti=on forces it)"},
 	{"foreign", "Linux shares the tables of cpu_entry_area between all processes and CPUs"},
-	{"pointers", "Linux: entry text lies at a fixed distance from the kernel's base "
-		     "(CVE-2022-4543), and the IDT and TSS hold kernel addresses"},
-	{"four_pages", "Linux maps 2 MiB of entry text, and every CPU's entry area"},
+	{"kaslr", "Linux: entry text lies at a fixed distance from the kernel's base "
+		  "(EntryBleed, CVE-2022-4543), and each CPU's TSS page in the direct map"},
+	{"pointers", "Linux: the IDT and TSS hold kernel addresses, and entry text branches out"},
+	{"allowlist", "Linux maps 2 MiB of entry text, and every CPU's entry area"},
 	{NULL, NULL},
 };
 
@@ -68,7 +69,7 @@ static const struct place freebsd_places[] = {
 static const struct saying freebsd_sayings[] = {
 	{"isolated", "FreeBSD: vm.pmap.pti=0, or a CPU that it holds not vulnerable"},
 	{"foreign", "FreeBSD's pti_pml4 has every CPU's areas"},
-	{"four_pages", "FreeBSD maps all kernel text and all per-CPU data"},
+	{"allowlist", "FreeBSD maps all kernel text and all per-CPU data"},
 	{NULL, NULL},
 };
 

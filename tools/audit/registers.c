@@ -44,6 +44,16 @@ static bool segment(const char *text, const char *key, bool selector, struct sou
 	return end != p;
 }
 
+static void general(struct source_cpu *c, const char *t)
+{
+	static const char *const name[16] = {
+		"RAX=", "RBX=", "RCX=", "RDX=", "RSI=", "RDI=", "RBP=", "RSP=",
+		"R8 =", "R9 =", "R10=", "R11=", "R12=", "R13=", "R14=", "R15="};
+
+	while (c->regs < 16 && number(t, name[c->regs], &c->reg[c->regs]))
+		c->regs++;
+}
+
 static bool parse_cpu(struct source_cpu *c, const char *t)
 {
 	uint64_t cpl = 0;
@@ -63,6 +73,7 @@ static bool parse_cpu(struct source_cpu *c, const char *t)
 		number(t, "ESP=", &c->rsp);
 	if (!number(t, "RFL=", &c->rflags))
 		number(t, "EFL=", &c->rflags);
+	general(c, t);
 	c->cpl = (unsigned)cpl & 3;
 	c->paging = (c->cr0 & CR0_PG) && (c->efer & EFER_LMA);
 	c->known = KAISER_KNOWN_CR3 | KAISER_KNOWN_CR4 | KAISER_KNOWN_EFER | KAISER_KNOWN_IDT |

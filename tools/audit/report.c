@@ -24,6 +24,14 @@ const char *severity_name(int severity)
 	}
 }
 
+const char *state_of(const struct judgement *j, const char *check)
+{
+	int worst = judge_worst(j, check);
+
+	return worst == KAISER_UNKNOWN && !judge_asked(j, check) ? "not asked"
+								 : severity_name(worst);
+}
+
 void cpu_list(const uint64_t *set, char *buf, size_t size)
 {
 	size_t n = 0;
@@ -64,6 +72,8 @@ static unsigned names_of(const struct judgement *j, int severity, char *buf, siz
 		bool is = judge_worst(j, check[i].name) == severity;
 
 		/* What is unknown matters even where something is found beside it. */
+		if (severity == KAISER_UNKNOWN && !judge_asked(j, check[i].name))
+			continue;
 		for (size_t k = 0; severity == KAISER_UNKNOWN && !is && k < j->records; k++)
 			is = j->record[k].severity == severity &&
 			     !strcmp(j->record[k].check, check[i].name);
@@ -73,6 +83,24 @@ static unsigned names_of(const struct judgement *j, int severity, char *buf, siz
 				      check[i].name);
 	}
 	return found;
+}
+
+static void append(struct verdict_line *v, const char *before, const char *text)
+{
+	size_t n = strlen(v->text);
+
+	if (*text)
+		snprintf(v->text + n, sizeof(v->text) - n, "%s%s", before, text);
+}
+
+/* What was not looked at because nobody asked for what it takes. */
+static const char *not_asked(const struct judgement *j)
+{
+	bool kaslr = judge_asked(j, "kaslr"), residue = judge_asked(j, "residue");
+
+	if (kaslr)
+		return residue ? "" : "residue (--samples)";
+	return residue ? "kaslr (--boots)" : "kaslr (--boots), residue (--samples)";
 }
 
 void verdict_of(struct verdict_line *v, const struct judgement *j, const struct baseline *b,
@@ -109,10 +137,10 @@ void verdict_of(struct verdict_line *v, const struct judgement *j, const struct 
 			 *missing ? missing : "could not be checked wholly: ",
 			 *missing ? "" : unknown, "", pages);
 	} else if (*missing) {
-		size_t n = strlen(v->text);
-
-		snprintf(v->text + n, sizeof(v->text) - n, "; %s", missing);
+		append(v, "; ", missing);
 	}
+	if (v->verdict == VERDICT_CLEAN && !b->used)
+		append(v, "; not asked: ", not_asked(j));
 }
 
 /* ---- for people ---- */
@@ -163,7 +191,7 @@ static void print_record(const struct record *r, const struct symbols *s)
 	char cpus[64], symbol[96];
 
 	cpu_list(r->cpu, cpus, sizeof(cpus));
-	printf("             %s", r->text);
+	printf("                  %s", r->text);
 	if (r->start | r->end)
 		printf(", 0x%lx-0x%lx", r->start, r->end);
 	symbols_name(s, r->start, symbol, sizeof(symbol));
@@ -189,9 +217,10 @@ static void print_checks(const struct judgement *j, const struct symbols *s)
 					  : NULL;
 		unsigned shown = 0, more = 0;
 
-		printf("  %-10s %-8s %s\n", check[i].name, severity_name(worst), check[i].sentence);
+		printf("  %-15s %-9s %s\n", check[i].name, state_of(j, check[i].name),
+		       check[i].sentence);
 		if (why)
-			printf("             # %s\n", why);
+			printf("                  # %s\n", why);
 		/* The worst first. */
 		for (int severity = worst; severity >= KAISER_INFO; severity--) {
 			for (size_t k = 0; k < j->records; k++) {
@@ -208,7 +237,7 @@ static void print_checks(const struct judgement *j, const struct symbols *s)
 			}
 		}
 		if (more)
-			printf("             ... and %u more (--all)\n", more);
+			printf("                  ... and %u more (--all)\n", more);
 	}
 	printf("\n");
 }

@@ -124,7 +124,7 @@ static json_t *checks(const struct judgement *j, const struct symbols *s)
 		json_object_set_new(o, "name", json_string(check[i].name));
 		json_object_set_new(
 			o, "state",
-			json_string(worst == KAISER_ERROR ? "found" : severity_name(worst)));
+			json_string(worst == KAISER_ERROR ? "found" : state_of(j, check[i].name)));
 		json_object_set_new(o, "sentence", json_string(check[i].sentence));
 		json_object_set_new(o, "errors", json_integer(errors_of(j, check[i].name)));
 		if (worst >= KAISER_WARNING)

@@ -23,6 +23,8 @@ struct source_cpu {
 	unsigned known; /* enum kaiser_known, of what is from the CPU itself */
 	bool paging;    /* in long mode, so CR3 means something */
 	unsigned cpl;
+	unsigned regs; /* how many of reg[] are known */
+	uint64_t reg[16];
 	uint64_t rip, rsp, rflags, cr0, cr3, cr4, efer;
 	struct source_segment cs, gs, ldt, tr, gdt, idt;
 	uint64_t kernel_gs, lstar, cstar, sysenter_eip;

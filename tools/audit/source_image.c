@@ -137,6 +137,8 @@ static struct source_segment note_segment(const uint8_t *note, unsigned i)
 static void note_cpu(struct source_cpu *c, const uint8_t *note, size_t bytes)
 {
 	memset(c, 0, sizeof(*c));
+	for (c->regs = 0; c->regs < 16; c->regs++)
+		c->reg[c->regs] = word(note + 8 + c->regs * 8);
 	c->rsp = word(note + 8 + 6 * 8);
 	c->rip = word(note + 8 + 16 * 8);
 	c->rflags = word(note + 8 + 17 * 8);

@@ -185,3 +185,12 @@ bool symbols_find(const struct symbols *s, const char *name, uint64_t *va)
 	}
 	return false;
 }
+
+void symbols_extent(const struct symbols *s, uint64_t *start, uint64_t *end)
+{
+	if (!s || !s->count)
+		return;
+	*start = (s->at[0].va + s->offset) & ~UINT64_C(0xfff);
+	*end = (s->at[s->count - 1].va + s->offset + s->at[s->count - 1].size + 0xfff) &
+	       ~UINT64_C(0xfff);
+}

@@ -51,12 +51,24 @@ enum kaiser_known {
 	KAISER_KNOWN_WINDOW = 1u << 10,  /* window_start, window_end */
 	KAISER_KNOWN_ALLOWED = 1u << 11,
 	KAISER_KNOWN_GS = 1u << 12,
+	KAISER_KNOWN_KERNEL_CR3 = 1u << 13, /* kernel_cr3 */
+	KAISER_KNOWN_IMAGE = 1u << 14,      /* image_start, image_end */
+	KAISER_KNOWN_DIRECT = 1u << 15,     /* direct_start, direct_end */
+};
+
+/* What one boot of a kernel showed, for `kaslr`: it compares several. */
+struct kaiser_boot {
+	uint64_t image;          /* where the kernel's image begins; 0: not known */
+	uint64_t direct_map;     /* where physical memory is mapped; 0: not known */
+	const uint64_t *visible; /* where the ranges begin that user mode's root maps, ascending */
+	size_t count;
 };
 
 struct kaiser_machine {
 	unsigned known; /* which of the following hold anything: enum kaiser_known */
 	uint64_t cr3;   /* user root and whatever else CR3 carries */
 	uint64_t kernel_root;
+	uint64_t kernel_cr3; /* what CR3 holds while the kernel runs, low bits and all */
 	uint64_t switch_bit; /* set in cr3 if a user root is loaded; 0: this kernel has none such */
 	uint64_t cr4, efer;
 	uint64_t idt_base, gdt_base, tr_base;
@@ -73,8 +85,16 @@ struct kaiser_machine {
 	const struct kaiser_allowed *allowed;
 	size_t allowed_count;
 
-	unsigned pa_bits;  /* MAXPHYADDR; 0: not known, 52 */
-	uint64_t enc_mask; /* address bits that mean memory encryption, not an address */
+	/* Where the kernel's own code and data lie, and where it maps all physical memory: what
+	 * KASLR hides. */
+	uint64_t image_start, image_end;
+	uint64_t direct_start, direct_end;
+	const struct kaiser_boot *boots; /* the first is this one; fewer than 2: not compared */
+	size_t boot_count;
+
+	unsigned pa_bits;   /* MAXPHYADDR; 0: not known, 52 */
+	uint64_t ram_pages; /* of physical memory; 0: not known */
+	uint64_t enc_mask;  /* address bits that mean memory encryption, not an address */
 	/* The tables of the user half stand still: walk them too. Else only their top level is
 	 * looked at, since a live kernel may free what lies below meanwhile. */
 	bool user_half_stable;
@@ -93,6 +113,9 @@ struct kaiser_machine {
 	bool (*is_root)(void *ctx, uint64_t pa);
 	/* Whether the page at pa belongs to another CPU alone. NULL: not known. */
 	bool (*is_foreign)(void *ctx, uint64_t pa);
+	/* Whether another process held this value, and the one that runs never did. NULL: not
+	 * known. */
+	bool (*is_others)(void *ctx, uint64_t value);
 	/* Whether the n bytes of visible code at va are what they would be wherever the kernel lay,
 	 * so that they cannot tell its place. NULL: not known. Then bytes that look like a branch
 	 * into the kernel are a warning only: some of any code does, by chance. */
@@ -202,7 +225,8 @@ void kaiser_totals(const struct kaiser_machine *m, struct kaiser_totals *t);
  * One line a finding and one a CPU, without addresses unless built with KAISER_DEBUG. Other CPUs
  * may run and switch spaces meanwhile. The part of the entry page that holds the running thread's
  * values is searched for pointers only on the calling CPU and before there is any space: afterwards
- * that is left to a look from outside. Returns the number of errors, or KAISER_E_ARG. Where
+ * that is left to a look from outside, as are `kaslr` and `residue`, which compare boots and
+ * processes. Returns the number of errors, or KAISER_E_ARG. Where
  * isolation is off by policy it says so in one line and returns 0. task, boot. */
 int kaiser_verify(struct kaiser *k, void (*line)(void *arg, const char *text), void *arg);
 
