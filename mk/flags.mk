@@ -4,6 +4,9 @@ KFLAGS := -std=c11 -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fno-
 	  -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-common -fPIE \
 	  -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone -mgeneral-regs-only -fcf-protection=none \
 	  -fno-jump-tables $(WARN)
+# kaiser/include/kaiser/options.h: make OPTIONS=-D...
+OPTIONS ?=
+KFLAGS += $(OPTIONS)
 ifeq ($(DEBUG),1)
 KFLAGS += -DKAISER_DEBUG=1
 endif

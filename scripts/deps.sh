@@ -17,7 +17,8 @@ table() {
 		f:/usr/share/vgabios/vgabios.stdvga.bin|vgabios' ;;
 	tools) table build && echo 'h:jansson.h|libjansson-dev h:libelf.h|libelf-dev' ;;
 	test) table run && table iso && table tools && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
-		h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev' ;;
+		h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
+		pkg-config|pkg-config groff|groff-base' ;;
 	debug) table run && echo 'gdb|gdb' ;;
 	*) echo "deps.sh: no group '$1'" >&2 && return 1 ;;
 	esac

@@ -57,6 +57,23 @@ for cc in gcc clang; do
 		check "$cc, DEBUG=$debug: no state of its own" same "$tmp/state" /dev/null
 	done
 done
+# Every option of kaiser/options.h at another value.
+cat >"$tmp/kaiser_hooks.h" <<'END'
+.macro HOOK_ENTRY
+	lfence
+.endm
+.macro HOOK_EXIT
+	lfence
+.endm
+END
+for cc in gcc clang; do
+	i=0
+	for options in -DKAISER_MAX_CPUS=1 -DKAISER_FLUSH_PAGES_MAX=0 "-DKAISER_HOOKS -I$tmp"; do
+		i=$((i + 1))
+		check "$cc, OPTIONS='${options%% -I*}': builds" make -s -C "$tmp" CC=$cc OPTIONS="$options" \
+			BUILD="$cc-option-$i" "$cc-option-$i/libkaiser.a"
+	done
+done
 for header in kaiser/include/kaiser/*.h; do
 	name=$(basename "$header")
 	[ "$name" = cr3.h ] && continue

@@ -9,9 +9,6 @@
  */
 #include "internal.h"
 
-/* Above this many pages one full flush is cheaper. */
-#define FLUSH_PAGES_MAX 33
-
 struct flush {
 	struct kaiser_space *s; /* NULL: kernel addresses */
 	uint64_t start, end;
@@ -56,7 +53,7 @@ static void flush_cpus(struct kaiser *k, const uint64_t *cpus, struct flush *f)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	self = UINT64_C(1) << ops->cpu_number(k->cfg.ctx);
 	mask = __atomic_load_n(cpus, __ATOMIC_SEQ_CST);
-	f->full |= (f->end - f->start) / KAISER_PAGE_SIZE > FLUSH_PAGES_MAX;
+	f->full |= (f->end - f->start) / KAISER_PAGE_SIZE > KAISER_FLUSH_PAGES_MAX;
 	if (mask & self) {
 		flush_here(f);
 		if (mask & ~self)

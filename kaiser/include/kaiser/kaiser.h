@@ -23,13 +23,13 @@
 #include <stdint.h>
 
 #include <kaiser/layout.h>
+#include <kaiser/options.h>
 #include <kaiser/regs.h>
+#include <kaiser/version.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define KAISER_MAX_CPUS 64
 
 /* A physical address: a type of its own in name, so that none is dereferenced by accident. */
 typedef uint64_t kaiser_pa_t;

@@ -165,6 +165,7 @@ struct kaiser_check {
 	unsigned needs; /* enum kaiser_known: without all of these it reports KAISER_UNKNOWN */
 };
 
+/* The checks, in the order in which they run; their number goes to *n. Static. any. */
 const struct kaiser_check *kaiser_checks(size_t *n);
 
 /* Runs all checks, or the one named `only`. Returns the number of KAISER_ERROR findings;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two hostile programs, copied to USER_CODE. In: rdi = a number of its own, rdx = the window. A fault
+ * goes on at r12 with the vector in rax and RSP at the end of the data page.
+ */
+	.section .rodata
+	.globl	user_programs, user_end, user_reader, user_breaker
+
+/* Does something that must raise `vector`. */
+.macro MUST_FAULT vector:req insn:vararg
+	leaq	1f(%rip), %r12
+	\insn
+	jmp	wrong
+1:	cmpq	$\vector, %rax
+	jne	wrong
+.endm
+
+/* A system call with that RSP; what the ABI keeps must be kept. */
+.macro CALL_WITH rsp:req
+	movq	\rsp, %rsp
+	movl	$1, %eax
+	syscall
+	cmpq	\rsp, %rsp
+	jne	wrong
+	testq	%rax, %rax
+	jne	wrong
+.endm
+
+user_programs:
+user_reader:				/* wants to see what it must not */
+	call	begin
+reads:	movq	%r14, %rcx	/* IDT, gate text, kernel text; then each CPU's pages */
+	movl	$0x120, %ebx
+2:	MUST_FAULT 14, movq (%rcx), %rax
+	addq	$0x1000, %rcx
+	decl	%ebx
+	jnz	2b
+	movq	$0xffffffff80100000, %rcx	/* the image */
+	MUST_FAULT 14, movq (%rcx), %rax
+	MUST_FAULT 14, jmp *%rcx
+	movq	$0xffff800000000000, %rcx	/* physical memory */
+	MUST_FAULT 14, movq %rax, (%rcx)
+	leaq	0x1000(%r14), %rcx		/* the gates */
+	MUST_FAULT 14, jmp *%rcx
+	call	check
+	jmp	reads
+
+user_breaker:				/* wants to stop the machine */
+	call	begin
+breaks:	MUST_FAULT 13, cli
+	MUST_FAULT 13, movq %rax, %cr3
+	MUST_FAULT 13, rdmsr
+	MUST_FAULT 13, outb %al, $0xf4
+	MUST_FAULT 13, int $0x20
+	MUST_FAULT 6, ud2
+	MUST_FAULT 3, int3
+	xorl	%ebp, %ebp		/* system calls without a stack, and on the kernel's */
+	CALL_WITH %rbp
+	leaq	0x25100(%r14), %rbp
+	CALL_WITH %rbp
+	movl	$0x801000, %esp
+	leaq	2f(%rip), %r12
+	pushq	$0x244fd7		/* AC, ID, NT, DF, TF: steps into the call */
+	movl	$2, %eax
+	popfq
+	syscall
+	jmp	wrong
+2:	cmpq	$1, %rax
+	jne	wrong
+	call	check
+	jmp	breaks
+
+begin:	movq	%rdi, %r13
+	movq	%rdx, %r14
+	movl	$100, %r15d
+	imulq	$0x01010101, %r13, %rax
+	movq	%rax, 0x800000		/* its own memory holds its own number only */
+	ret
+check:	imulq	$0x01010101, %r13, %rax
+	cmpq	%rax, 0x800000
+	jne	wrong
+	decq	%r15
+	jnz	1f
+	movl	$1, %edi
+	xorl	%eax, %eax
+	syscall				/* all right so far */
+1:	ret
+wrong:	xorl	%edi, %edi
+	xorl	%eax, %eax
+	syscall
+	jmp	wrong
+user_end:
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,62 @@
+# Installing: the library for hosts, the command for everybody. Also archives and the Debian package.
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR     ?= $(PREFIX)/lib
+DATADIR    ?= $(PREFIX)/share
+BINDIR     ?= $(PREFIX)/bin
+MANDIR     ?= $(DATADIR)/man
+DOCDIR     ?= $(DATADIR)/doc/kaiser
+version_of  = $(shell sed -n 's/^.define KAISER_VERSION_$(1) //p' kaiser/include/kaiser/version.h)
+VERSION    := $(call version_of,MAJOR).$(call version_of,MINOR).$(call version_of,PATCH)
+
+$(BUILD)/kaiser.pc: kaiser/kaiser.pc.in kaiser/include/kaiser/version.h mk/install.mk FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@prefix@|$(PREFIX)|; s|@includedir@|$(INCLUDEDIR)|; s|@libdir@|$(LIBDIR)|' \
+	  -e 's|@datadir@|$(DATADIR)|; s|@version@|$(VERSION)|' $< >$@
+
+# What goes where: the one list that install and uninstall share.
+define installed
+$(foreach h,$(wildcard kaiser/include/kaiser/*.h),644|$(h)|$(INCLUDEDIR)/kaiser/$(notdir $(h)))
+644|$(BUILD)/libkaiser.a|$(LIBDIR)/libkaiser.a
+644|$(BUILD)/kaiser.pc|$(LIBDIR)/pkgconfig/kaiser.pc
+644|kaiser/kaiser.ld|$(DATADIR)/kaiser/kaiser.ld
+755|$(BUILD)/kaiser|$(BINDIR)/kaiser
+$(foreach m,$(wildcard docs/man/*.1),644|$(m)|$(MANDIR)/man1/$(notdir $(m)))
+$(foreach m,$(wildcard $(BUILD)/man/*.3),644|$(m)|$(MANDIR)/man3/$(notdir $(m)))
+$(foreach d,README.md DESIGN.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/*.svg),644|$(d)|$(DOCDIR)/$(d))
+endef
+
+install: ## Install library, headers, pkg-config file, linker fragment, command, man pages (PREFIX DESTDIR)
+	@scripts/deps.sh tools
+	@$(MAKE) --no-print-directory $(BUILD)/libkaiser.a $(BUILD)/kaiser $(BUILD)/kaiser.pc man
+	@$(MAKE) --no-print-directory install-files
+
+install-files:
+	@for f in $(patsubst %,'%',$(installed)); do \
+	  mode=$${f%%|*}; f=$${f#*|}; install -D -m "$$mode" "$${f%%|*}" "$(DESTDIR)$${f#*|}" || exit 1; done
+	@echo "installed kaiser $(VERSION) below $(DESTDIR)$(PREFIX)"
+
+uninstall: man ## Remove what install put there (the same PREFIX and DESTDIR)
+	@for f in $(patsubst %,'%',$(installed)); do rm -f "$(DESTDIR)$${f##*|}"; done
+	@for d in $(INCLUDEDIR)/kaiser $(DATADIR)/kaiser $(DOCDIR)/docs $(DOCDIR); do \
+	  rmdir "$(DESTDIR)$$d" 2>/dev/null; done; true
+
+dist: ## Make build/kaiser-VERSION.tar.gz from what git tracks
+	@mkdir -p $(BUILD)
+	git archive --format=tar.gz --prefix=kaiser-$(VERSION)/ -o $(BUILD)/kaiser-$(VERSION).tar.gz HEAD
+
+FORCE:
+.PHONY: install install-files uninstall dist FORCE
+
+# The API's manual pages are made from the headers' comments.
+API_HEADERS := $(addprefix kaiser/include/kaiser/,kaiser.h verify.h)
+man: $(BUILD)/man/kaiser.3
+$(BUILD)/man/kaiser.3: $(API_HEADERS) scripts/apiman.pl kaiser/include/kaiser/version.h
+	@rm -rf $(@D)
+	@mkdir -p $(@D)
+	scripts/apiman.pl $(@D) $(VERSION) $(API_HEADERS)
+
+test-build: $(BUILD)/libkaiser.a man
+
+.PHONY: man

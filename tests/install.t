@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The library as a product: `make install` below a DESTDIR, found by pkg-config; the kernel of
+# docs/embedding.md, taken out of the document into an empty directory, built against that with gcc
+# and clang, booted on 1 and 2 CPUs, and audited from outside; the other examples; uninstall leaves
+# nothing; kaiser/SOURCES alone builds the library.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BUILD:-build}
+n=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+result() { # ok|not ok, text
+	n=$((n + 1))
+	echo "$1 $n - $2"
+}
+
+check() { # text, command...
+	local text=$1
+	shift
+	if "$@" >"$tmp/out" 2>&1; then
+		result ok "$text"
+	else
+		result "not ok" "$text"
+		tail -n 20 "$tmp/out" | sed 's/^/# /'
+	fi
+}
+
+boot() { # kernel, cpus, append
+	timeout 60 qemu-system-x86_64 -accel tcg -kernel "$1" -cpu max,vendor=GenuineIntel -smp "$2" -m 64M \
+		-append "$3" -display none -serial stdio -monitor none -nic none -no-reboot \
+		-device isa-debug-exit,iobase=0xf4 </dev/null
+	[ $? = 33 ]
+}
+
+audit() { # kernel, cpus, append
+	timeout 120 "$tmp/root/usr/bin/kaiser" audit --run -- qemu-system-x86_64 -accel tcg -kernel "$1" \
+		-cpu max,vendor=GenuineIntel -smp "$2" -m 64M -append "$3" -display none -nic none
+}
+
+# ---- install ----
+check "make install below a DESTDIR" \
+	make -s BUILD="$build" install DESTDIR="$tmp/root" PREFIX=/usr
+export PKG_CONFIG_PATH="$tmp/root/usr/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$tmp/root"
+export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+version=$(sed -n 's/^#define KAISER_VERSION_M[A-Z]* //p; s/^#define KAISER_VERSION_PATCH //p' \
+	kaiser/include/kaiser/version.h | paste -sd.)
+check "pkg-config knows version $version" test "$(pkg-config --modversion kaiser)" = "$version"
+for header in kaiser/include/kaiser/*.h; do
+	check "$(basename "$header") is installed" \
+		cmp "$header" "$tmp/root/usr/include/kaiser/$(basename "$header")"
+done
+man_pages() {
+	for page in "$tmp"/root/usr/share/man/man?/*; do
+		LC_ALL=C.UTF-8 MANROFFSEQ='' groff -man -Tutf8 -ww "$page" 2>&1 >/dev/null | grep . && return 1
+	done
+	[ -e "$tmp/root/usr/share/man/man3/kaiser_init.3" ]
+}
+if command -v groff >/dev/null; then
+	check "the manual pages are without faults" man_pages
+else
+	result ok "the manual pages are without faults # SKIP no groff"
+fi
+documented() {
+	for f in $(sed -n 's/^[a-z][a-z0-9_ *]*\b\(kaiser_[a-z0-9_]*\)(.*/\1/p' kaiser/include/kaiser/{kaiser,verify}.h); do
+		[ -e "$tmp/root/usr/share/man/man3/$f.3" ] || { echo "no manual page of $f"; return 1; }
+	done
+}
+check "every function of the API has a manual page" documented
+
+# ---- the kernel of the document ----
+for cc in gcc clang; do
+	mkdir "$tmp/tiny-$cc"
+	check "docs/embedding.md gives the files of a kernel" \
+		scripts/blocks.pl docs/embedding.md "$tmp/tiny-$cc"
+	[ $cc = gcc ] && check "they are examples/tinyhost (else: scripts/blocks.pl --update docs/embedding.md examples/tinyhost)" \
+		diff -r -x '*.o' -x '*.elf' "$tmp/tiny-$cc" examples/tinyhost
+	check "$cc builds it against the installed library" make -C "$tmp/tiny-$cc" CC=$cc
+done
+tiny=$tmp/tiny-gcc/tinyhost.elf
+for cpus in 1 2; do
+	check "it runs two hostile programs on $cpus CPUs, isolated" boot "$tiny" $cpus pti=on
+	audit "$tiny" $cpus pti=on >"$tmp/verdict" 2>&1
+	check "kaiser audit finds it clean on $cpus CPUs" test $? = 0
+	check "... with four pages" grep '^verdict: clean: 4 supervisor pages' "$tmp/verdict"
+done
+check "built by clang it runs as well" boot "$tmp/tiny-clang/tinyhost.elf" 2 pti=on
+check "not isolated it runs as well" boot "$tiny" 2 pti=off
+found_out() {
+	audit "$tiny" 1 pti=off
+	[ $? = 1 ]
+}
+check "... and kaiser audit finds it out" found_out
+
+# ---- the other examples ----
+for dir in examples/*/; do
+	name=$(basename "$dir")
+	[ "$name" = tinyhost ] && continue
+	cp -a "$dir" "$tmp/$name"
+	if [ "$name" = rust ] && ! command -v rustc >/dev/null; then
+		result ok "examples/$name # SKIP no rustc"
+		continue
+	fi
+	check "examples/$name builds and its own check passes" make -C "$tmp/$name" check
+done
+
+# ---- the folder alone ----
+check "kaiser/SOURCES lists every source" diff <(grep -v '^#' kaiser/SOURCES) \
+	<(cd kaiser && ls src/*.c entry/*.S)
+copied() ( # in a shell of its own: it changes the folder
+	cp -a kaiser "$tmp/copied" && cd "$tmp/copied" || exit 1
+	for f in $(grep -v '^#' SOURCES); do
+		gcc -std=c11 -O2 -ffreestanding -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+			-Iinclude -Isrc -c "$f" -o "$(echo "$f" | tr / _).o" || exit 1
+	done
+)
+check "the copied folder builds by that list" copied
+
+# ---- uninstall ----
+check "make uninstall" make -s BUILD="$build" uninstall DESTDIR="$tmp/root" PREFIX=/usr
+left() {
+	find "$tmp/root" -type f | grep . && return 1
+	[ ! -e "$tmp/root/usr/share/doc/kaiser" ]
+}
+check "... leaves no file" left
+echo "1..$n"
