@@ -87,6 +87,8 @@ scripts/initramfs.sh -o "$tmp/initrd" -i "$build/user/paths" || exit 1
 for pti in on off; do
 	sweep "syscall, pti=$pti" path_syscall 300 sysret "pti=$pti"
 	sweep "syscall without a stack, pti=$pti" path_nostack 300 sysret "pti=$pti"
+	sweep "INT 0x80, pti=$pti" path_int80 400 iret "pti=$pti"
+	sweep "SYSENTER, pti=$pti" path_sysenter 400 iret "pti=$pti"
 	sweep "page fault, pti=$pti" path_fault 1600 iret "pti=$pti"
 	sweep "breakpoint and signal, pti=$pti" path_signal 3000 any "pti=$pti"
 	sweep "nested in the head, pti=$pti" path_syscall 900 any "pti=$pti debug_nmi_iret" 3

@@ -65,7 +65,7 @@ deep=''
 [ "${DEEP:-0}" = 1 ] && deep='fault signal'
 mce='mce 0 1 0xb200000000000000 0x5 0 0'
 for pti in on off; do
-	for path in syscall nostack $deep; do
+	for path in syscall nostack int80 syscall32 sysenter $deep; do
 		sweep "$path, pti=$pti" "pti=$pti" "path_$path" --max 20000
 	done
 	# Step 3 is in the head, on the user root.

@@ -14,7 +14,7 @@
  * is copied to the thread's stack as soon as the kernel root is loaded. NMI, #MC, #DB and #DF have
  * an IST stack each, in the entry page too, because they can hit the few instructions at CPL 0 that
  * run on the user root, on a user stack pointer or on none. On an IST stack runs only the head: the
- * handler runs on a kernel-only stack of its own. SYSCALL and SYSRET need no stack.
+ * handler runs on a kernel-only stack of its own. SYSCALL, SYSENTER and SYSRET need no stack.
  *
  * What must never happen.
  *  - A secret in the entry page while user mode runs. It may hold constants, window addresses and
@@ -33,7 +33,7 @@
  * CPL 0 states the code below can be interrupted in, by an IST event only:
  *	at				GS	CR3	RSP
  *	head, before SWAPGS		user	user	entry stack; on SYSCALL the user's
- *	head, SWAPGS to CR3 write	kernel	user	the same; on SYSCALL the CR3 value
+ *	head, SWAPGS to CR3 write	kernel	user	the same; on SYSCALL and SYSENTER the CR3 value
  *	kernel				kernel	kernel	kernel
  *	tail, CR3 write to SWAPGS	kernel	user	entry stack; on SYSRET 0 or the user's
  *	tail, SWAPGS to the end		user	user	the same

@@ -248,9 +248,29 @@ void *kaiser_cpu_host_area(struct kaiser *k, unsigned cpu)
 /* SYSCALL clears all flags but the fixed one: TF, IF, DF, IOPL, NT, AC and the arithmetic ones. */
 #define FMASK UINT64_C(0x257fd5)
 
+static void syscall_msrs(struct kaiser *k, const struct kaiser_cpu *c)
+{
+	extern const char kaiser_entry_syscall64[], kaiser_entry_syscall32[],
+		kaiser_entry_syscall32_closed[], kaiser_entry_sysenter[];
+	bool ia32 = k->cfg.ia32;
+
+	hw_wrmsr(MSR_STAR, (uint64_t)KAISER_USER32_CS << 48 | (uint64_t)KAISER_KERNEL_CS << 32);
+	hw_wrmsr(MSR_LSTAR, window_va(k, kaiser_entry_syscall64));
+	/* Always: Intel's CPUs have no SYSCALL in compatibility mode, but what calls itself one
+	 * may. */
+	hw_wrmsr(MSR_CSTAR,
+		 window_va(k, ia32 ? kaiser_entry_syscall32 : kaiser_entry_syscall32_closed));
+	hw_wrmsr(MSR_FMASK, FMASK);
+	/* With 0 SYSENTER is #GP. RSP is used as a register only; should anything fault before, the
+	 * frame goes where both roots map a stack. */
+	hw_wrmsr(MSR_SYSENTER_CS, ia32 ? KAISER_KERNEL_CS : 0);
+	hw_wrmsr(MSR_SYSENTER_ESP, ia32 ? c->entry_top : 0);
+	hw_wrmsr(MSR_SYSENTER_EIP, ia32 ? window_va(k, kaiser_entry_sysenter) : 0);
+	hw_wrmsr(MSR_EFER, hw_rdmsr(MSR_EFER) | EFER_SCE);
+}
+
 int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top)
 {
-	extern const char kaiser_entry_syscall64[], kaiser_entry_syscall32[];
 	struct kaiser_cpu *c = cpu < k->cfg.cpus ? k->cpu[cpu] : NULL;
 	struct hw_table_ptr writable, gdt, idt;
 
@@ -273,12 +293,7 @@ int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top)
 	kaiser_space_switch(k, NULL);
 	__atomic_or_fetch(&k->live, UINT64_C(1) << cpu, __ATOMIC_SEQ_CST);
 
-	hw_wrmsr(MSR_STAR, (uint64_t)KAISER_USER32_CS << 48 | (uint64_t)KAISER_KERNEL_CS << 32);
-	hw_wrmsr(MSR_LSTAR, window_va(k, kaiser_entry_syscall64));
-	hw_wrmsr(MSR_CSTAR, window_va(k, kaiser_entry_syscall32));
-	hw_wrmsr(MSR_FMASK, FMASK);
-	hw_wrmsr(MSR_SYSENTER_CS, 0); /* SYSENTER then is #GP */
-	hw_wrmsr(MSR_EFER, hw_rdmsr(MSR_EFER) | EFER_SCE);
+	syscall_msrs(k, c);
 	idt.limit = KAISER_VECTORS * 16 - 1;
 	idt.base = k->cfg.window + KAISER_WIN_IDT;
 	hw_load_idt(&idt);

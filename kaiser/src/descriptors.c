@@ -43,10 +43,10 @@ void kaiser_idt_build(struct kaiser *k)
 {
 	struct gate *idt = k->idt;
 
-	/* Only #BP and #OF may be raised by an INT of user mode. */
+	/* Only #BP and #OF may be raised by an INT of user mode, and 32-bit system calls. */
 	for (unsigned v = 0; v < KAISER_VECTORS; v++)
 		gate_set(&idt[v], window_va(k, kaiser_stubs) + KAISER_STUB_OFFSET(v), 0,
-			 v == 3 || v == 4);
+			 v == 3 || v == 4 || (v == KAISER_IA32_VECTOR && k->cfg.ia32));
 	gate_set(&idt[1], window_va(k, kaiser_entry_db), KAISER_IST_DB, false);
 	gate_set(&idt[2], window_va(k, kaiser_entry_nmi), KAISER_IST_NMI, false);
 	gate_set(&idt[8], window_va(k, kaiser_entry_df), KAISER_IST_DF, false);

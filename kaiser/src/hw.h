@@ -14,6 +14,8 @@
 #define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_SYSENTER_CS    0x174
+#define MSR_SYSENTER_ESP   0x175
+#define MSR_SYSENTER_EIP   0x176
 #define EFER_SCE           (1u << 0)
 #define EFER_NXE           (1u << 11)
 #define CR4_LA57           (1u << 12)

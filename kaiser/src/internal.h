@@ -90,12 +90,16 @@ void kaiser_load_slot(struct kaiser_cpu *c, unsigned index);
 int kaiser_policy_refuse(void);
 void kaiser_policy_decide(struct kaiser_policy *p, enum kaiser_mode asked);
 
+/* tls.c */
+void kaiser_tls_clear(struct kaiser_cpu *c);
+
 /* wipe.c */
 void kaiser_wipe_for_switch(struct kaiser_cpu *c);
 
 /* Called by the gates: user.inc, paranoid.inc, nmi.inc. */
 void kaiser_from_user(struct pt_regs *regs, unsigned vector);
 void kaiser_from_syscall(struct pt_regs *regs);
+void kaiser_from_ia32(struct pt_regs *regs, unsigned how);
 int kaiser_ist_event(struct pt_regs *regs, unsigned vector);
 void kaiser_nmi_event(struct pt_regs *regs);
 void kaiser_wipe_ist(void);
@@ -112,6 +116,7 @@ static inline char *kaiser_put_hex(char *p, uint64_t v, unsigned digits)
 
 /* trace.c: nothing in a build without KAISER_DEBUG. */
 #define KAISER_TRACE_SYSCALL 0x100
+#define KAISER_TRACE_IA32    0x200 /* and how it came, but for INT 0x80 */
 #ifdef KAISER_DEBUG
 void kaiser_trace_event(const struct pt_regs *regs, unsigned what, uint64_t cr3_before,
 			uint64_t gs_before);

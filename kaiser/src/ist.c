@@ -8,7 +8,9 @@
 extern const char kaiser_entry_nmi[], kaiser_nmi_saved[], kaiser_nmi_cr3_saved[],
 	kaiser_nmi_head_end[], kaiser_nmi[], kaiser_nmi_safe[], kaiser_nmi_nested_done[],
 	kaiser_nmi_edge[], kaiser_nmi_edge_end[], kaiser_tail_nmi[], kaiser_tail_nmi_end[],
-	kaiser_tail_nmi_nested[], kaiser_tail_nmi_nested_done[], kaiser_tail_nmi_nested_end[];
+	kaiser_tail_nmi_nested[], kaiser_tail_nmi_nested_done[], kaiser_tail_nmi_nested_end[],
+	kaiser_entry_sysenter[], kaiser_entry_sysenter_end[], kaiser_sysenter_entry[],
+	kaiser_sysenter_flags_done[];
 
 /* The save area: see entry/paranoid.inc. */
 struct save_area {
@@ -68,12 +70,40 @@ static int mend_nmi(struct kaiser_cpu *c, struct save_area *sa)
 	return KAISER_IST_RETURN;
 }
 
+#define DR6_BREAKPOINTS 0xf
+#define DR6_STEP        (1u << 14)
+#define FLAG_TF         UINT64_C(0x100)
+
+/* Where a program's TF is still set though the kernel runs: SYSENTER does not clear it. */
+static bool in_sysenter(const struct kaiser *k, uint64_t ip)
+{
+	return inside(k, ip, kaiser_entry_sysenter, kaiser_entry_sysenter_end) ||
+	       inside(k, ip, kaiser_sysenter_entry, kaiser_sysenter_flags_done + 1);
+}
+
+/*
+ * A #DB at CPL 0 between SYSENTER and where it drops the flags. The step is nobody's business: the
+ * host hears of it when the program steps on. A data breakpoint that was held up until after the
+ * SYSENTER (by MOV SS) is told, and TF survives whatever the host does with it.
+ */
+static void debug_sysenter(struct pt_regs *regs, uint64_t dr6)
+{
+	uint64_t tf = regs->flags & FLAG_TF;
+
+	if (dr6 & DR6_BREAKPOINTS)
+		kaiser_on_debug(regs, dr6 & ~(uint64_t)DR6_STEP);
+	regs->flags |= tf;
+}
+
 /* DR7 stays clear while the handler runs, so that it cannot meet itself. */
-static void debug_event(struct pt_regs *regs)
+static void debug_event(const struct kaiser *k, struct pt_regs *regs)
 {
 	uint64_t dr7 = hw_swap_dr7(0x400), dr6 = hw_take_dr6();
 
-	kaiser_on_debug(regs, dr6);
+	if (!kaiser_user_mode(regs) && (dr6 & DR6_STEP) && in_sysenter(k, regs->ip))
+		debug_sysenter(regs, dr6);
+	else
+		kaiser_on_debug(regs, dr6);
 	if (!kaiser_user_mode(regs))
 		hw_swap_dr7(dr7);
 }
@@ -85,7 +115,7 @@ int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
 
 	kaiser_trace_event(regs, vector, sa->cr3, sa->gs);
 	if (vector == 1)
-		debug_event(regs);
+		debug_event(c->k, regs);
 	else if (vector == 18)
 		kaiser_on_machine_check(regs);
 	else
@@ -109,7 +139,7 @@ void kaiser_from_user(struct pt_regs *regs, unsigned vector)
 	switch (vector) {
 	case 1:
 		c->wipe_at_switch |= 1u << KAISER_IST_DB;
-		debug_event(regs);
+		debug_event(c->k, regs);
 		break;
 	case 2: /* its IST stack is wiped already */
 		kaiser_on_nmi(regs);
@@ -118,9 +148,33 @@ void kaiser_from_user(struct pt_regs *regs, unsigned vector)
 		c->wipe_at_switch |= 1u << KAISER_IST_MC;
 		kaiser_on_machine_check(regs);
 		break;
+	case KAISER_IA32_VECTOR:
+		if (c->k->cfg.ia32) {
+			regs->orig_ax = (uint32_t)regs->ax;
+			regs->ax = (uint64_t)-38;
+			kaiser_on_ia32(regs, KAISER_IA32_INT80);
+			break;
+		}
+		/* fall through */
 	default:
 		kaiser_on_interrupt(regs, vector);
 	}
+}
+
+/* SYSCALL32 and SYSENTER. */
+void kaiser_from_ia32(struct pt_regs *regs, unsigned how)
+{
+	kaiser_trace_event(regs, KAISER_TRACE_IA32 | how, hw_this_cpu()->exit_cr3, 0);
+	regs->orig_ax = (uint32_t)regs->orig_ax;
+	regs->sp = (uint32_t)regs->sp;
+	kaiser_on_ia32(regs, how);
+}
+
+/* For a host that has none: config.ia32 is off, and no gate leads here. */
+__attribute__((__weak__)) void kaiser_on_ia32(struct pt_regs *regs, unsigned how)
+{
+	(void)regs;
+	(void)how;
 }
 
 void kaiser_missed_switch_event(void)

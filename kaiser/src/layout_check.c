@@ -44,6 +44,9 @@ _Static_assert(KAISER_CPU_HOST + KAISER_HOST_MAX_PAGES * KAISER_PAGE_SIZE == KAI
 	       "the host's data ends with the stride");
 _Static_assert(KAISER_WIN_KTEXT + KAISER_KTEXT_PAGES * KAISER_PAGE_SIZE <= KAISER_CPU_STRIDE,
 	       "kernel text runs into CPU 0");
+_Static_assert(KAISER_GDT_TLS + KAISER_TLS_ENTRIES < KAISER_GDT_ENTRIES,
+	       "the TLS entries do not fit the GDT");
+_Static_assert(KAISER_KERNEL_DS == KAISER_KERNEL_CS + 8, "SYSENTER's SS follows its CS");
 /* entry/nmi.inc finds an IST stack by its place in the entry page. */
 _Static_assert(KAISER_IST_MC_TOP == KAISER_IST_NMI_TOP + KAISER_IST_BYTES &&
 		       KAISER_IST_DB_TOP == KAISER_IST_MC_TOP + KAISER_IST_BYTES,

@@ -57,7 +57,9 @@ void kaiser_trace_dump(struct kaiser *k, unsigned cpu, void (*line)(void *arg, c
 	for (n = end > TRACE_ENTRIES ? end - TRACE_ENTRIES : 0; n < end; n++) {
 		const struct transition *t = &ring(c)[n % TRACE_ENTRIES];
 		char text[160], *p = text;
-		p = put(p, t->what == KAISER_TRACE_SYSCALL ? "syscall " : "vector ");
+		p = put(p, t->what & KAISER_TRACE_SYSCALL ? "syscall "
+			   : t->what & KAISER_TRACE_IA32  ? "ia32 call "
+							  : "vector ");
 		p = kaiser_put_hex(p, t->what & 0xff, 2);
 		p = put(p, t->cs & 3 ? " from user   ip " : " from kernel ip ");
 		p = kaiser_put_hex(p, t->ip, 16);

@@ -18,7 +18,8 @@
 
 #define TRIES 64
 
-extern const char kaiser_entry_syscall64[], kaiser_entry_syscall32[];
+extern const char kaiser_entry_syscall64[], kaiser_entry_syscall32[],
+	kaiser_entry_syscall32_closed[], kaiser_entry_sysenter[];
 
 struct self {
 	struct kaiser *k;
@@ -231,7 +232,10 @@ static void describe(struct self *s, struct kaiser_machine *m, struct kaiser_all
 		.tr_base = base + KAISER_CPU_DESC + KAISER_TSS_OFF,
 		.tr_limit = KAISER_TSS_LIMIT,
 		.lstar = window_va(s->k, kaiser_entry_syscall64),
-		.cstar = window_va(s->k, kaiser_entry_syscall32),
+		.cstar = window_va(s->k, cfg->ia32 ? kaiser_entry_syscall32
+						   : kaiser_entry_syscall32_closed),
+		.sysenter_cs = cfg->ia32 ? KAISER_KERNEL_CS : 0,
+		.sysenter_eip = cfg->ia32 ? window_va(s->k, kaiser_entry_sysenter) : 0,
 		.live_start = base + KAISER_CPU_ENTRY,
 		.live_end = base + KAISER_CPU_ENTRY + KAISER_IST_DF_TOP,
 		.window_start = cfg->window,

@@ -3,7 +3,8 @@
  * Wiping the entry page. While user mode runs it may hold constants, window addresses and the
  * running thread's own user values. Heads and tails leave such user values on the entry stack and
  * in the scratch words; events from user mode leave them on their IST stack. All of that goes when
- * the space changes. What an event that hit CPL 0 leaves goes at the next exit: kaiser_wipe_ist().
+ * the space changes, with the TLS entries of the GDT, which are the program's as well. What an
+ * event that hit CPL 0 leaves goes at the next exit: kaiser_wipe_ist().
  */
 #include "internal.h"
 
@@ -37,6 +38,7 @@ void kaiser_wipe_for_switch(struct kaiser_cpu *c)
 	wipe(c, KAISER_ENTRY_STACK_TOP - ENTRY_STACK_USED, KAISER_SCRATCH_DI + 8);
 	wipe_ists(c, c->wipe_at_switch);
 	c->wipe_at_switch = 0;
+	kaiser_tls_clear(c);
 }
 
 /* From the exit, interrupts off. An NMI in between runs on the kernel root, wipes behind itself and

@@ -6,6 +6,7 @@
  * pos_lock makes read and write of files with a position atomic to each other. Pipes and terminals
  * have none: a reader that sleeps must not keep writers of the same struct file out. */
 #include "fs.h"
+#include "ia32.h"
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
@@ -45,8 +46,11 @@ static int iter_vec(struct user_iter *it, uint64_t vec, uint64_t n)
 	struct user_iov *iov = kmalloc(n * sizeof(*iov));
 	if (iov == NULL)
 		return -ENOMEM;
-	int err = copy_from_user(iov, vec, n * sizeof(*iov));
+	bool ia32 = in_ia32_call();
+	int err = longs_from_user((int64_t *)iov, vec, n * 2, ia32);
 	for (unsigned i = 0; i < n && err == 0; i++) {
+		if (ia32)
+			iov[i].base = (uint32_t)iov[i].base;
 		if (iov[i].len > (uint64_t)INT64_MAX)
 			err = -EINVAL;
 		else if (!user_range_ok(iov[i].base, iov[i].len))

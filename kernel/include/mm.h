@@ -18,40 +18,54 @@ struct shared_anon; /* mm/anon.c: the pages of a MAP_SHARED | MAP_ANONYMOUS area
 #define MM_STACK_ROOM (UINT64_C(32) << 30)
 
 enum { /* Linux's numbers */
-	PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, PROT_GROWSDOWN = 0x01000000,
-	MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20,
-	MAP_GROWSDOWN = 0x100, MAP_STACK = 0x20000, MAP_NORESERVE = 0x4000, MAP_POPULATE = 0x8000,
-	MAP_FIXED_NOREPLACE = 0x100000,
-	MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2,
+       PROT_NONE = 0,
+       PROT_READ = 1,
+       PROT_WRITE = 2,
+       PROT_EXEC = 4,
+       PROT_GROWSDOWN = 0x01000000,
+       MAP_SHARED = 1,
+       MAP_PRIVATE = 2,
+       MAP_FIXED = 0x10,
+       MAP_ANONYMOUS = 0x20,
+       MAP_GROWSDOWN = 0x100,
+       MAP_STACK = 0x20000,
+       MAP_NORESERVE = 0x4000,
+       MAP_POPULATE = 0x8000,
+       MAP_FIXED_NOREPLACE = 0x100000,
+       MREMAP_MAYMOVE = 1,
+       MREMAP_FIXED = 2,
 };
+/* The kernel's own, of both: what is chosen is below 4 GiB. */
+#define MM_BELOW_4G UINT32_C(0x80000000)
 
 struct vma {
-	struct list link;    /* in mm->areas, sorted by start, never overlapping */
-	uint64_t start, end; /* [start, end), page aligned */
-	uint32_t prot;       /* PROT_* */
-	uint32_t flags;      /* MAP_SHARED or MAP_PRIVATE, MAP_GROWSDOWN, ... */
-	struct inode *inode; /* file mapping, one reference held, else NULL */
-	uint64_t offset;     /* of start in the file, bytes */
+	struct list link;         /* in mm->areas, sorted by start, never overlapping */
+	uint64_t start, end;      /* [start, end), page aligned */
+	uint32_t prot;            /* PROT_* */
+	uint32_t flags;           /* MAP_SHARED or MAP_PRIVATE, MAP_GROWSDOWN, ... */
+	struct inode *inode;      /* file mapping, one reference held, else NULL */
+	uint64_t offset;          /* of start in the file, bytes */
 	struct shared_anon *anon; /* one reference held, else NULL */
-	uint32_t max_prot;   /* what mprotect may allow: a read-only file's shared area: no write */
-	struct mm *mm;       /* whose area it is, once it is in mm->areas */
+	uint32_t max_prot; /* what mprotect may allow: a read-only file's shared area: no write */
+	struct mm *mm;     /* whose area it is, once it is in mm->areas */
 	struct list map_link; /* in inode->mappings; inode->map_lock */
-	uint64_t cut;        /* inode->cuts when it was last looked at for that */
-	char name[16];       /* "[stack]", "[heap]" for /proc, else "" */
+	uint64_t cut;         /* inode->cuts when it was last looked at for that */
+	char name[16];        /* "[stack]", "[heap]" for /proc, else "" */
 };
 
 struct mm {
 	struct kaiser_space space; /* libkaiser's part; the host's top-level table is in it */
 	int refs;
-	struct mutex lock;         /* areas and tables; fault, mmap, fork take it */
+	struct mutex lock; /* areas and tables; fault, mmap, fork take it */
 	struct list areas;
 	uint64_t brk_start, brk;
-	uint64_t mmap_top;         /* fresh mappings go below this */
+	uint64_t mmap_top; /* fresh mappings go below this */
 	uint64_t stack_top;
 	uint64_t arg_start, arg_end, env_start, env_end; /* for /proc/PID/cmdline */
-	struct inode *exe;         /* for /proc/PID/exe; may be NULL */
+	struct inode *exe;                               /* for /proc/PID/exe; may be NULL */
 	uint64_t rss_pages, total_pages;
-	uint64_t *stash;           /* pages of PROT_NONE areas: mm/internal.h */
+	uint64_t vdso32; /* of a 32-bit program: compat/vdso32.h; else 0 */
+	uint64_t *stash; /* pages of PROT_NONE areas: mm/internal.h */
 };
 
 /* All return NULL or a negative errno on failure; none leaves a half-made mapping behind. */

@@ -18,41 +18,54 @@ typedef long syscall_fn(struct pt_regs *regs);
 #include "../sys/table.h"
 #undef SYSCALL
 
-#define SYSCALL0(name)                                                                             \
-	static long do_##name(struct pt_regs *regs);                                               \
-	long sys_##name(struct pt_regs *regs)                                                      \
-	{                                                                                          \
-		return do_##name(regs);                                                            \
-	}                                                                                          \
+#define SYSCALL0(name)                               \
+	static long do_##name(struct pt_regs *regs); \
+	long sys_##name(struct pt_regs *regs)        \
+	{                                            \
+		return do_##name(regs);              \
+	}                                            \
 	static long do_##name(unused struct pt_regs *regs)
-#define SYSCALLX(name, params, args)                                                               \
-	static long do_##name params;                                                              \
-	long sys_##name(struct pt_regs *regs)                                                      \
-	{                                                                                          \
-		return do_##name args;                                                             \
-	}                                                                                          \
+#define SYSCALLX(name, params, args)          \
+	static long do_##name params;         \
+	long sys_##name(struct pt_regs *regs) \
+	{                                     \
+		return do_##name args;        \
+	}                                     \
 	static long do_##name params
-#define SYSCALL1(name, t1, a1)                                                                     \
-	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1), (regs, (t1)regs->di))
-#define SYSCALL2(name, t1, a1, t2, a2)                                                             \
-	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2),                                \
+#define SYSCALL1(name, t1, a1) \
+	SYSCALLX(name, (unused struct pt_regs * regs, t1 a1), (regs, (t1)regs->di))
+#define SYSCALL2(name, t1, a1, t2, a2)                               \
+	SYSCALLX(name, (unused struct pt_regs * regs, t1 a1, t2 a2), \
 		 (regs, (t1)regs->di, (t2)regs->si))
-#define SYSCALL3(name, t1, a1, t2, a2, t3, a3)                                                     \
-	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2, t3 a3),                         \
+#define SYSCALL3(name, t1, a1, t2, a2, t3, a3)                              \
+	SYSCALLX(name, (unused struct pt_regs * regs, t1 a1, t2 a2, t3 a3), \
 		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx))
-#define SYSCALL4(name, t1, a1, t2, a2, t3, a3, t4, a4)                                             \
-	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2, t3 a3, t4 a4),                  \
+#define SYSCALL4(name, t1, a1, t2, a2, t3, a3, t4, a4)                             \
+	SYSCALLX(name, (unused struct pt_regs * regs, t1 a1, t2 a2, t3 a3, t4 a4), \
 		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx, (t4)regs->r10))
-#define SYSCALL5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                                     \
-	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5),           \
+#define SYSCALL5(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5)                            \
+	SYSCALLX(name, (unused struct pt_regs * regs, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5), \
 		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx, (t4)regs->r10, (t5)regs->r8))
-#define SYSCALL6(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                             \
-	SYSCALLX(name, (unused struct pt_regs *regs, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6),    \
-		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx, (t4)regs->r10, (t5)regs->r8,     \
+#define SYSCALL6(name, t1, a1, t2, a2, t3, a3, t4, a4, t5, a5, t6, a6)                           \
+	SYSCALLX(name, (unused struct pt_regs * regs, t1 a1, t2 a2, t3 a3, t4 a4, t5 a5, t6 a6), \
+		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx, (t4)regs->r10, (t5)regs->r8,   \
 		  (t6)regs->r9))
 
 /* sys/dispatch.c: the number in regs->orig_ax, the result to regs->ax. */
 void syscall_dispatch(struct pt_regs *regs);
+
+/* nr if it is below n, else 0, without a branch that a CPU could guess: a mispredicted bounds check
+ * must not read a table out of bounds. */
+static inline uint64_t syscall_bounded(uint64_t nr, uint64_t n)
+{
+	uint64_t mask;
+
+	__asm__("cmpq %2, %1\n\tsbbq %0, %0" : "=r"(mask) : "r"(nr), "r"(n) : "cc");
+	return nr & mask;
+}
+
+/* Each missing call is named once, if the command line asks for it. */
+void syscall_log_missing(uint64_t nr, bool ia32);
 
 /* struct timespec and friends as programs see them. */
 struct k_timespec {

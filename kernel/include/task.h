@@ -19,7 +19,12 @@ struct fs_info; /* fs/: cwd, umask */
 struct tty;
 
 enum task_state {
-	TASK_RUNNABLE, TASK_SLEEPING, TASK_SLEEPING_INTR, TASK_STOPPED, TASK_ZOMBIE, TASK_DEAD,
+	TASK_RUNNABLE,
+	TASK_SLEEPING,
+	TASK_SLEEPING_INTR,
+	TASK_STOPPED,
+	TASK_ZOMBIE,
+	TASK_DEAD,
 };
 
 struct sigaction_k { /* as rt_sigaction passes it */
@@ -48,62 +53,62 @@ struct cred {
 /* What the threads of a process share. Freed with the last task reference. */
 struct process {
 	int refs;
-	int pid, pgid, sid;        /* pid is the leader's tid */
+	int pid, pgid, sid; /* pid is the leader's tid */
 	struct task *leader;
-	struct process *parent;    /* NULL for init only */
+	struct process *parent; /* NULL for init only */
 	struct list children, sibling;
-	struct list threads;       /* task.thread_link */
-	unsigned nthreads;         /* alive */
-	struct list all;           /* in process_list */
-	spinlock_t siglock;        /* irqsave; actions, pending, and the tasks' pending */
+	struct list threads; /* task.thread_link */
+	unsigned nthreads;   /* alive */
+	struct list all;     /* in process_list */
+	spinlock_t siglock;  /* irqsave; actions, pending, and the tasks' pending */
 	struct sigaction_k actions[NSIG];
-	struct sigqueue *pending;  /* for any thread */
-	bool exiting;              /* exit_group or a fatal signal: every thread leaves */
-	int exit_status;           /* as wait4 shows it */
+	struct sigqueue *pending; /* for any thread */
+	bool exiting;             /* exit_group or a fatal signal: every thread leaves */
+	int exit_status;          /* as wait4 shows it */
 	bool stopped, continued_report, stopped_report;
-	struct waitq child_wait;   /* wait4 sleeps here */
-	struct tty *tty;           /* controlling terminal or NULL */
-	uint64_t alarm_ns;         /* ITIMER_REAL: next, 0 off */
+	struct waitq child_wait; /* wait4 sleeps here */
+	struct tty *tty;         /* controlling terminal or NULL */
+	uint64_t alarm_ns;       /* ITIMER_REAL: next, 0 off */
 	uint64_t alarm_interval_ns;
 	uint64_t child_utime_ns, child_stime_ns;
 	uint64_t rlim_stack, rlim_nofile;
-	char name[16];             /* comm */
+	char name[16]; /* comm */
 	struct cred cred;
-	struct list alarm_link;    /* itimer.c's; all zero while never armed */
+	struct list alarm_link;                /* itimer.c's; all zero while never armed */
 	uint64_t gone_utime_ns, gone_stime_ns; /* of threads that exited */
 	uint64_t hard_stack, hard_nofile;      /* hard limits; 0: the default */
 	int nice;
-	bool did_exec;             /* setpgid() by the parent is refused from then on */
-	bool undumpable;           /* prctl */
-	bool membarrier_ready;     /* registered for the private expedited command */
-	bool continue_notify;      /* SIGCONT came: the first thread to run tells the parent */
-	bool zombie;               /* every thread left; waits for wait4. task_lock */
-	int leader_status;         /* of a leader that left before the other threads */
-	bool orphan_hup;           /* exit.c: its group is to get SIGHUP and SIGCONT */
-	int exit_signal;           /* what the parent gets: SIGCHLD, or as clone() asked */
-	struct waitq thread_wait;  /* exec waits here for the other threads to leave */
-	struct task *exec_thread;  /* the thread that exec spares, while it waits */
+	bool did_exec;            /* setpgid() by the parent is refused from then on */
+	bool undumpable;          /* prctl */
+	bool membarrier_ready;    /* registered for the private expedited command */
+	bool continue_notify;     /* SIGCONT came: the first thread to run tells the parent */
+	bool zombie;              /* every thread left; waits for wait4. task_lock */
+	int leader_status;        /* of a leader that left before the other threads */
+	bool orphan_hup;          /* exit.c: its group is to get SIGHUP and SIGCONT */
+	int exit_signal;          /* what the parent gets: SIGCHLD, or as clone() asked */
+	struct waitq thread_wait; /* exec waits here for the other threads to leave */
+	struct task *exec_thread; /* the thread that exec spares, while it waits */
 	uint64_t rlim_sigpending, hard_sigpending;
-	uint64_t nqueued;          /* real-time signals in its and its threads' queues. siglock */
+	uint64_t nqueued; /* real-time signals in its and its threads' queues. siglock */
 };
 
 struct task {
 	/* ORDER: switch.S uses the first two. */
-	uint64_t kernel_sp;        /* while not running */
-	void *fpu;                 /* 64-byte aligned XSAVE/FXSAVE area; NULL for kernel threads */
+	uint64_t kernel_sp; /* while not running */
+	void *fpu;          /* 64-byte aligned XSAVE/FXSAVE area; NULL for kernel threads */
 
 	int tid;
-	int refs;                  /* the scheduler's, and lookups' */
+	int refs; /* the scheduler's, and lookups' */
 	enum task_state state;
-	volatile bool on_cpu;      /* still on some CPU's stack: do not run it elsewhere */
-	bool woken;                /* queued ahead: it slept, and has some of its slice left */
-	unsigned slice;            /* ticks it may still run before others get their turn */
-	unsigned cpu;              /* where it is queued or runs */
-	uint64_t affinity;         /* CPUs it may run on */
+	volatile bool on_cpu; /* still on some CPU's stack: do not run it elsewhere */
+	bool woken;           /* queued ahead: it slept, and has some of its slice left */
+	unsigned slice;       /* ticks it may still run before others get their turn */
+	unsigned cpu;         /* where it is queued or runs */
+	uint64_t affinity;    /* CPUs it may run on */
 	struct list run_link;
-	void *kstack;              /* lowest byte */
-	struct mm *mm;             /* NULL for kernel threads */
-	struct process *proc;      /* NULL for kernel threads and idle */
+	void *kstack;         /* lowest byte */
+	struct mm *mm;        /* NULL for kernel threads */
+	struct process *proc; /* NULL for kernel threads and idle */
 	struct list thread_link;
 	struct list hash_link;
 
@@ -111,29 +116,30 @@ struct task {
 	struct fs_info *fs;
 	uint64_t fs_base, gs_base; /* user's; valid while not running */
 	sigset_t blocked, saved_blocked;
-	sigset_t real_blocked;     /* rt_sigtimedwait: blocked but for the wait */
-	bool restore_blocked;      /* rt_sigsuspend, ppoll: put saved_blocked back at the exit */
+	sigset_t real_blocked; /* rt_sigtimedwait: blocked but for the wait */
+	bool restore_blocked;  /* rt_sigsuspend, ppoll: put saved_blocked back at the exit */
 	struct sigqueue *pending;
 	uint64_t altstack_sp, altstack_size;
 	int altstack_flags;
 	uint64_t clear_child_tid, robust_list;
-	uint64_t wake_ns;          /* sleep deadline, 0 none; sched.c */
+	uint64_t wake_ns; /* sleep deadline, 0 none; sched.c */
 	struct list timer_link;
 	uint64_t utime_ns, stime_ns, start_ns;
 	struct waitq *vfork_done;
-	uint64_t restart_until_ns; /* nanosleep's restart block */
+	uint64_t restart_until_ns;          /* nanosleep's restart block */
 	long (*restart_fn)(struct task *t); /* what restart_syscall() runs; NULL: -EINTR */
 	uint64_t restart_arg[4];
-	char thread_name[16];      /* of a thread that is not the leader; "": the process's */
+	char thread_name[16]; /* of a thread that is not the leader; "": the process's */
 	void (*kthread_fn)(void *);
 	void *kthread_arg;
 	struct pt_regs *user_regs; /* top of the kernel stack */
 	bool on_rq;                /* running, queued, or between two queues. Its queue's lock */
 	bool wait_intr;            /* how wait_sleep() sleeps */
-	bool killed;               /* another thread execs: this one leaves. Set with siglock held */
-	unsigned timer_cpu;        /* whose list timer_link is in */
+	bool killed;        /* another thread execs: this one leaves. Set with siglock held */
+	unsigned timer_cpu; /* whose list timer_link is in */
 	uint16_t user_ds, user_es, user_fs; /* selectors; valid while not running */
-	uint64_t set_child_tid;    /* written by the task itself before it first runs; 0: none */
+	uint8_t ia32;                       /* ia32.h; 0 but in a 32-bit system call */
+	uint64_t set_child_tid; /* written by the task itself before it first runs; 0: none */
 };
 
 static inline struct task *current_task(void)
@@ -142,7 +148,7 @@ static inline struct task *current_task(void)
 }
 #define current (current_task())
 
-extern spinlock_t task_lock;      /* irqsave: the process tree, tid hash, process_list */
+extern spinlock_t task_lock; /* irqsave: the process tree, tid hash, process_list */
 extern struct list process_list;
 /* By id, with a reference to drop by task_put(); NULL if there is none. */
 struct task *task_find(int tid);
@@ -155,14 +161,16 @@ void process_put(struct process *p);
 struct mm *task_get_mm(struct task *t);
 
 /* Scheduler (sched.c). */
-void sched_init_cpu(struct task *idle);      /* on each CPU */
-void schedule(void);                         /* task context; current->state says why */
-void sched_wake(struct task *t);             /* any context but NMI */
+void sched_init_cpu(struct task *idle); /* on each CPU */
+void schedule(void);                    /* task context; current->state says why */
+void sched_wake(struct task *t);        /* any context but NMI */
 void sched_enqueue_new(struct task *t);
-void sched_tick(struct pt_regs *regs);       /* from the timer interrupt */
+void sched_tick(struct pt_regs *regs); /* from the timer interrupt */
 noreturn void cpu_idle(void);
 struct task *kthread_create(const char *name, void (*fn)(void *), void *arg);
-struct sched_stats { uint64_t switches, runnable; };
+struct sched_stats {
+	uint64_t switches, runnable;
+};
 extern uint64_t task_forks; /* threads and processes made since boot. Atomic */
 void sched_stats(struct sched_stats *st);
 
@@ -173,8 +181,8 @@ long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t p
 int task_exec(const char *path, char *const argv[], char *const envp[]);
 noreturn void task_exit_thread(int status);
 noreturn void task_exit_group(int status); /* as wait4 shows it: code << 8, or signal */
-/* Process 1 from "path": called on a kernel thread by kernel_main. Returns only on failure, with the
- * reason in words in why[n]. */
+/* Process 1 from "path": called on a kernel thread by kernel_main. Returns only on failure, with
+ * the reason in words in why[n]. */
 void task_start_init(const char *path, char *const argv[], char *const envp[], char *why, size_t n);
 void task_init(void);
 
@@ -185,8 +193,8 @@ void exit_to_user_work(struct pt_regs *regs, bool in_syscall);
 void fpu_init_cpu(void);
 void fpu_save(struct task *t);
 void fpu_restore(struct task *t);
-void fpu_reset(struct task *t);              /* initial state, at exec */
-void *fpu_alloc(void);                       /* a clean area; NULL */
+void fpu_reset(struct task *t); /* initial state, at exec */
+void *fpu_alloc(void);          /* a clean area; NULL */
 void fpu_free(void *area);
 void fpu_copy(void *to, const void *from);
 unsigned fpu_size(void);

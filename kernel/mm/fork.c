@@ -55,6 +55,7 @@ struct mm *mm_fork(struct mm *parent)
 	child->brk = parent->brk;
 	child->mmap_top = parent->mmap_top;
 	child->stack_top = parent->stack_top;
+	child->vdso32 = parent->vdso32;
 	child->arg_start = parent->arg_start;
 	child->arg_end = parent->arg_end;
 	child->env_start = parent->env_start;

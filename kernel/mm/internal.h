@@ -98,8 +98,9 @@ void vma_merge(struct mm *mm, uint64_t start, uint64_t end);
 bool vma_covers(struct mm *mm, uint64_t start, uint64_t end);
 /* True if nothing is mapped in [start, end), nor would a stack above be choked. */
 bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end);
-/* The highest free place of len bytes below mmap_top, or -ENOMEM. */
-long vma_find_gap(struct mm *mm, uint64_t len);
+/* The highest free place of len bytes below mmap_top, and below 4 GiB if the flag MM_BELOW_4G is
+ * there; or -ENOMEM. */
+long vma_find_gap(struct mm *mm, uint64_t len, uint32_t flags);
 
 /* ---- filemap.c: from a file to the areas that show it ------------------------------------- */
 

@@ -72,7 +72,7 @@ static long place(struct mm *mm, uint64_t addr, uint64_t len, uint32_t flags)
 	addr = ALIGN_DOWN(addr, PAGE_SIZE);
 	if (addr >= MMAP_MIN && user_range_ok(addr, len) && vma_range_free(mm, addr, addr + len))
 		return (long)addr;
-	return vma_find_gap(mm, len);
+	return vma_find_gap(mm, len, flags);
 }
 
 long mmap_limited(struct mm *mm, uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags,

@@ -109,7 +109,7 @@ static long mremap_locked(struct mm *mm, uint64_t old, uint64_t old_len, uint64_
 	}
 	if (!(flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
-	to = vma_find_gap(mm, new_len);
+	to = vma_find_gap(mm, new_len, flags);
 	return to < 0 ? to : move_area(mm, v, old, old_len, (uint64_t)to, new_len);
 }
 
@@ -118,7 +118,8 @@ long mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, 
 {
 	long r;
 
-	if (old & (PAGE_SIZE - 1) || flags & ~(uint32_t)(MREMAP_MAYMOVE | MREMAP_FIXED) ||
+	if (old & (PAGE_SIZE - 1) ||
+	    flags & ~(uint32_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MM_BELOW_4G) ||
 	    (flags & MREMAP_FIXED && !(flags & MREMAP_MAYMOVE)) || new_len == 0)
 		return -EINVAL;
 	if (old_len > USER_END || new_len > USER_END)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls on the caller's address space. */
+#include "ia32.h"
 #include "internal.h"
 #include "syscall.h"
 #include "task.h"
@@ -84,8 +85,11 @@ SYSCALL6(mmap, uint64_t, addr, uint64_t, len, uint32_t, prot, uint32_t, flags, i
 
 	if (offset & (PAGE_SIZE - 1) || len == 0)
 		return -EINVAL;
+	flags &= ~MM_BELOW_4G;
+	if (in_ia32_call())
+		flags |= MM_BELOW_4G;
 	if ((flags & MAP_TYPE) == MAP_SHARED_STRICT) {
-		if (flags & ~known)
+		if (flags & ~(known | MM_BELOW_4G))
 			return -EOPNOTSUPP;
 		flags &= ~(uint32_t)MAP_PRIVATE; /* MAP_SHARED is left */
 	}
@@ -114,6 +118,10 @@ SYSCALL1(brk, uint64_t, brk)
 SYSCALL5(mremap, uint64_t, old, uint64_t, old_len, uint64_t, new_len, uint32_t, flags, uint64_t,
 	 new_addr)
 {
+	if (flags & MM_BELOW_4G)
+		return -EINVAL;
+	if (in_ia32_call())
+		flags |= MM_BELOW_4G;
 	return mm_mremap(current->mm, old, old_len, new_len, flags, new_addr);
 }
 

@@ -164,11 +164,13 @@ bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end)
 	return !v || end <= claim(v);
 }
 
-long vma_find_gap(struct mm *mm, uint64_t len)
+long vma_find_gap(struct mm *mm, uint64_t len, uint32_t flags)
 {
 	uint64_t top = mm->mmap_top;
 
-	if (len > mm->mmap_top)
+	if (flags & MM_BELOW_4G)
+		top = MIN(top, BIT(32) - PAGE_SIZE);
+	if (len > top)
 		return -ENOMEM;
 	for (struct list *l = mm->areas.prev; l != &mm->areas; l = l->prev) {
 		struct vma *v = container_of(l, struct vma, link);

@@ -7,6 +7,7 @@
 
 #include "boot.h"
 #include "cpu.h"
+#include "ia32.h"
 #include "kmap.h"
 #include "page.h"
 #include "port.h"
@@ -123,6 +124,7 @@ void port_init(const struct boot_info *bi)
 		.kernel_root = bi->kernel_root,
 		.user_end = USER_END,
 		.mode = kaiser_policy_parse(bi->cmdline),
+		.ia32 = true,
 	};
 	int err = kaiser_init(&kaiser, &cfg);
 
@@ -173,6 +175,11 @@ void kaiser_on_syscall(struct pt_regs *regs)
 	syscall_dispatch(regs);
 	irq_disable();
 	exit_to_user_work(regs, true);
+}
+
+void kaiser_on_ia32(struct pt_regs *regs, unsigned how)
+{
+	ia32_syscall(regs, how);
 }
 
 void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector)

@@ -4,14 +4,16 @@
  * the system call that a signal interrupted.
  *
  * An interrupted call has one of the -ERESTART* values in ax. If no handler runs, the instruction
- * (two bytes, SYSCALL) is run again with its number put back. If one runs, that happens only where
- * SA_RESTART or the call asks for it; else the program sees EINTR.
+ * (two bytes, SYSCALL or INT 0x80) is run again with its number put back. If one runs, that happens
+ * only where SA_RESTART or the call asks for it; else the program sees EINTR.
  */
+#include "ia32.h"
 #include "proc.h"
 #include "syscall.h"
 
-#define NR_RESTART_SYSCALL 219
-#define SYSCALL_INSN_BYTES 2
+#define NR_RESTART_SYSCALL      219
+#define NR_RESTART_SYSCALL_IA32 0
+#define SYSCALL_INSN_BYTES      2
 
 static sigset_t pending_set(const struct task *t)
 {
@@ -206,7 +208,9 @@ static void finish_syscall(struct pt_regs *regs, const struct sigaction_k *act)
 		regs->ax = (uint64_t)-EINTR;
 		return;
 	}
-	regs->ax = err == ERESTART_RESTARTBLOCK ? NR_RESTART_SYSCALL : regs->orig_ax;
+	regs->ax = regs->orig_ax;
+	if (err == ERESTART_RESTARTBLOCK)
+		regs->ax = in_ia32_call() ? NR_RESTART_SYSCALL_IA32 : NR_RESTART_SYSCALL;
 	regs->ip -= SYSCALL_INSN_BYTES;
 }
 

@@ -237,7 +237,8 @@ static int context_restore(struct pt_regs *regs, const struct user_ucontext *uc)
 	uint16_t ss = c->ss;
 	if (!(uc->flags & UC_STRICT_RESTORE_SS))
 		ss = KAISER_USER_DS;
-	if (c->cs != KAISER_USER_CS || ss != KAISER_USER_DS || !canonical(c->ip))
+	if ((c->cs != KAISER_USER_CS && c->cs != KAISER_USER32_CS) || ss != KAISER_USER_DS ||
+	    !canonical(c->ip))
 		return -EFAULT;
 	regs->r8 = c->r8;
 	regs->r9 = c->r9;

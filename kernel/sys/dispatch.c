@@ -11,31 +11,19 @@ static syscall_fn *const table[] = {
 #undef SYSCALL
 };
 
-/* nr if it is below the table's size, else 0, without a branch that a CPU could guess: a
- * mispredicted bounds check must not read the table out of bounds. */
-static uint64_t bounded(uint64_t nr)
-{
-	uint64_t mask;
-
-	__asm__("cmpq %2, %1\n\tsbbq %0, %0"
-		: "=r"(mask)
-		: "r"(nr), "r"((uint64_t)ARRAY_SIZE(table))
-		: "cc");
-	return nr & mask;
-}
-
 /* Each missing call is named once, if the command line asks for it. */
-static void log_missing(uint64_t nr)
+void syscall_log_missing(uint64_t nr, bool ia32)
 {
-	static uint64_t seen[16];
+	static uint64_t seen[2][16];
 	uint64_t bit = BIT(nr % 64);
 
 	if (!cmdline_has("debug_syscalls"))
 		return;
-	if (nr < 64 * ARRAY_SIZE(seen) &&
-	    __atomic_fetch_or(&seen[nr / 64], bit, __ATOMIC_RELAXED) & bit)
+	if (nr < 64 * ARRAY_SIZE(seen[0]) &&
+	    __atomic_fetch_or(&seen[ia32][nr / 64], bit, __ATOMIC_RELAXED) & bit)
 		return;
-	printk("%s[%d]: system call %lu is not known\n", current->proc->name, current->tid, nr);
+	printk("%s[%d]: %ssystem call %lu is not known\n", current->proc->name, current->tid,
+	       ia32 ? "32-bit " : "", nr);
 }
 
 void syscall_dispatch(struct pt_regs *regs)
@@ -45,9 +33,9 @@ void syscall_dispatch(struct pt_regs *regs)
 	syscall_fn *fn = NULL;
 
 	if (nr < ARRAY_SIZE(table))
-		fn = table[bounded(nr)];
+		fn = table[syscall_bounded(nr, ARRAY_SIZE(table))];
 	if (!fn) {
-		log_missing(nr);
+		syscall_log_missing(nr, false);
 		regs->ax = (uint64_t)-ENOSYS;
 		return;
 	}

@@ -185,6 +185,10 @@ static uint64_t *msr(uint32_t n)
 		return &c->kernel_gs;
 	case MSR_SYSENTER_CS:
 		return &c->sysenter_cs;
+	case MSR_SYSENTER_ESP:
+		return &c->sysenter_esp;
+	case MSR_SYSENTER_EIP:
+		return &c->sysenter_eip;
 	case 0x10a:
 		return &c->arch_caps;
 	case 0x6a2:

@@ -25,7 +25,8 @@
 
 struct host_cpu {
 	uint64_t cr3, cr4, cr2, dr6, dr7;
-	uint64_t efer, star, lstar, cstar, fmask, gs, kernel_gs, sysenter_cs, arch_caps, s_cet, sev;
+	uint64_t efer, star, lstar, cstar, fmask, gs, kernel_gs, arch_caps, s_cet, sev;
+	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint16_t cs;
 	bool irq_on;
 	struct hw_table_ptr gdt, idt;

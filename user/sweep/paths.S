@@ -4,7 +4,8 @@
  * general register holding a pattern of its own, and looks at all of them afterwards. A register
  * that changed is a ud2 with no handler: init dies, and the kernel says so.
  */
-#define PATTERN(n) (0x0101010101010101 * (n))
+#define PATTERN(n)   (0x0101010101010101 * (n))
+#define PATTERN32(n) (0x01010101 * (n))
 
 	.macro FILL
 	movabsq	$PATTERN(0x11), %rbx
@@ -70,6 +71,15 @@ _start:
 	syscall
 	testq	%rax, %rax
 	jnz	bad
+	/* Intel's CPUs have no SYSCALL in 32-bit code; TCG has, whatever it calls itself. */
+	xorl	%eax, %eax
+	cpuid
+	cmpl	$0x756e6547, %ebx	/* "Genu" */
+	jne	again
+	movl	$0x40000000, %eax
+	cpuid
+	cmpl	$0x54474354, %ebx	/* "TCGT" */
+	setne	no_syscall32(%rip)
 again:
 	/* SYSCALL, back by SYSRET. */
 	FILL
@@ -114,11 +124,70 @@ again:
 	CHECK_ALL
 	cmpq	%rsp, stack(%rip)
 	jne	bad
+	/* INT 0x80, getpid. */
+	FILL
+	movl	$20, %eax
+	POINT	path_int80
+	int	$0x80
+	POINT	path_int80_end
+	cmpq	$1, %rax
+	jne	bad
+	CHECK_ALL
+	/* SYSCALL and SYSENTER from 32-bit code, with a stack there. A program without the vDSO goes on
+	 * behind the one, and after the other where EDX says. */
+	cmpb	$0, no_syscall32(%rip)
+	jne	1f
+	FILL
+	movq	$stack32, %rsp
+	movl	$20, %eax
+	movl	$PATTERN32(0x22), %ebp
+	ljmp	*to_syscall32(%rip)
+after_syscall32:
+	movq	stack(%rip), %rsp
+	cmpq	$1, %rax
+	jne	bad
+	movl	$PATTERN32(0x66), %eax
+	cmpq	%rax, %rbp
+	jne	bad
+	movl	$PATTERN32(0x22), %eax
+	cmpq	%rax, %rcx
+	jne	bad
+	movabsq	$PATTERN(0x66), %rbp
+	CHECK_KEPT_BY_SYSCALL
+1:	FILL
+	movq	$stack32, %rsp
+	movl	%esp, %ebp
+	movl	$path_sysenter_end, %edx
+	movl	$20, %eax
+	ljmp	*to_sysenter(%rip)
+after_sysenter:
+	movq	stack(%rip), %rsp
+	cmpq	$1, %rax
+	jne	bad
+	movl	$PATTERN32(0x66), %eax
+	cmpq	%rax, %rbp
+	jne	bad
+	movabsq	$PATTERN(0x66), %rbp
+	movabsq	$PATTERN(0x33), %rdx
+	CHECK_ALL
 	incq	rounds(%rip)
 	jmp	again
 
 bad:
 	ud2
+
+	.code32
+at_syscall32:
+	POINT	path_syscall32
+	syscall
+	POINT	path_syscall32_end
+	ljmp	*from_syscall32
+at_sysenter:
+	POINT	path_sysenter
+	sysenter
+	POINT	path_sysenter_end
+	ljmp	*from_sysenter
+	.code64
 
 handler:
 	ret
@@ -129,6 +198,16 @@ restorer:
 	.data
 action:
 	.quad	handler, 0x04000000, restorer, 0	/* SA_RESTORER */
+to_syscall32:
+	.long	at_syscall32, 0x23
+from_syscall32:
+	.long	after_syscall32, 0x33
+to_sysenter:
+	.long	at_sysenter, 0x23
+from_sysenter:
+	.long	after_sysenter, 0x33
+stack32:				/* where the kernel finds the program's EBP */
+	.long	PATTERN32(0x66)
 stack:
 	.quad	0
 	.globl rounds
@@ -139,4 +218,6 @@ rounds:
 	.balign	4096
 page:
 	.skip	4096
+no_syscall32:
+	.skip	1
 	.section .note.GNU-stack, "", @progbits

@@ -97,6 +97,9 @@ struct kaiser_config {
 				  * kernel root, so its top-level entries must be final */
 	uint64_t user_end;       /* one past the last user address; SYSRET only a page below it */
 	enum kaiser_mode mode;   /* from kaiser_policy_parse() */
+	bool ia32;               /* 32-bit programs: opens INT 0x80, SYSENTER and SYSCALL from
+				  * compatibility mode; the host defines kaiser_on_ia32(). Else they
+				  * are #GP, #GP and ENOSYS. */
 };
 
 /* ---- bringing it up --------------------------------------------------------------------- */
@@ -219,6 +222,13 @@ static inline void kaiser_set_kernel_stack(uint64_t top)
 			 : "memory");
 }
 
+/* The three TLS entries of this CPU's GDT (selectors 0x63, 0x6b, 0x73; AMD volume 2, 4.8). Each is
+ * 0 or a data segment of ring 3; it is marked accessed, since the GDT is read-only. Segment
+ * registers are the caller's to load afterwards. kaiser_space_switch() to another space empties
+ * them, so set them after it, at each switch of threads. irqoff. KAISER_E_ARG: nothing was changed.
+ */
+int kaiser_set_tls(const uint64_t tls[KAISER_TLS_ENTRIES]);
+
 /* Returns to user mode with *regs, by SYSRET where that is safe, else by IRET: a new thread's first
  * return. regs lies at the top of the thread's kernel stack. irqoff; GS is the kernel's. */
 __attribute__((__noreturn__)) void kaiser_exit_to_user(struct pt_regs *regs);
@@ -254,6 +264,17 @@ void kaiser_trace_dump(struct kaiser *k, unsigned cpu, void (*line)(void *arg, c
  * off; when *regs is a user frame, the way out is by its contents.
  */
 void kaiser_on_syscall(struct pt_regs *regs); /* SYSCALL from 64-bit mode; ax is -ENOSYS */
+/*
+ * A 32-bit system call; only if kaiser_config.ia32 was set, and then vector 0x80 serves nothing
+ * else. orig_ax is EAX, zero-extended; ax is -ENOSYS. Only the lower halves of registers are meant.
+ * The way back is IRET. `how` is one of
+ * - KAISER_IA32_INT80: INT 0x80, from 64-bit code as well. *regs is complete.
+ * - KAISER_IA32_SYSCALL: SYSCALL from compatibility mode. cx is the program's EBP, where Linux's
+ *   programs have put ECX; ip is where it goes on.
+ * - KAISER_IA32_SYSENTER: SYSENTER, from any mode. sp is the program's EBP, where Linux's programs
+ *   have put ESP; ip is 0, to be set. The arithmetic flags are lost.
+ */
+void kaiser_on_ia32(struct pt_regs *regs, unsigned how);
 /* Any vector but 1, 2, 8 and 18. regs->orig_ax is the error code where there is one, else of no
  * meaning. For #PF, CR2 is still untouched. */
 void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector);

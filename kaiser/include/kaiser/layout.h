@@ -97,6 +97,14 @@
 #define KAISER_GDT_TLS   12 /* first of three TLS entries */
 #define KAISER_GDT_ENTRIES 16
 
+#define KAISER_TLS_ENTRIES 3
+
+/* How a 32-bit system call came. */
+#define KAISER_IA32_INT80    0
+#define KAISER_IA32_SYSCALL  1
+#define KAISER_IA32_SYSENTER 2
+#define KAISER_IA32_VECTOR   0x80
+
 /* The descriptors page: GDT, then TSS, so placed that the I/O bitmap begins with the next page. */
 #define KAISER_TSS_OFF     0x80
 #define KAISER_TSS_IOMAP   (KAISER_PAGE_SIZE - KAISER_TSS_OFF)
