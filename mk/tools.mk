@@ -1,7 +1,7 @@
 # build/kaiser, the host command; build/san/kaiser, the same under sanitizers, for the tests.
-KAISER_SRC  := tools/kaiser.c $(wildcard tools/audit/*.c) tools/lib/gdbstub.c tools/lib/qmp.c \
+KAISER_SRC  := tools/kaiser.c $(wildcard tools/audit/*.c) $(wildcard tools/bench/*.c) tools/bench/costs.S tools/lib/gdbstub.c tools/lib/qmp.c \
 	       $(filter-out %_self.c,$(wildcard kaiser/src/verify*.c))
-KAISER_HDR  := $(wildcard tools/audit/*.h tools/lib/*.h kaiser/include/kaiser/*.h \
+KAISER_HDR  := $(wildcard tools/audit/*.h tools/bench/*.h tools/bench/costs.json user/bench/ops.h tools/lib/*.h kaiser/include/kaiser/*.h \
 	       kaiser/src/verify*.h kaiser/src/pte.h)
 KAISER_LIBS := -ljansson -lelf
 
@@ -12,12 +12,12 @@ tools: ## Build the kaiser command (build/kaiser --help)
 $(BUILD)/kaiser: $(KAISER_SRC) $(KAISER_HDR)
 	@mkdir -p $(@D)
 	$(HOSTCC) -std=gnu11 -O2 -g -D_FORTIFY_SOURCE=2 $(WARN) -Ikaiser/include \
-	  $(filter %.c,$^) -o $@ $(KAISER_LIBS)
+	  $(filter %.c %.S,$^) -o $@ $(KAISER_LIBS)
 
 $(BUILD)/san/kaiser: $(KAISER_SRC) $(KAISER_HDR)
 	@mkdir -p $(@D)
 	$(HOSTCC) -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	  -fno-omit-frame-pointer $(WARN) -Ikaiser/include $(filter %.c,$^) -o $@ $(KAISER_LIBS)
+	  -fno-omit-frame-pointer $(WARN) -Ikaiser/include $(filter %.c %.S,$^) -o $@ $(KAISER_LIBS)
 
 test-build: $(BUILD)/kaiser $(BUILD)/san/kaiser
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "bench/bench.h"
 
 #ifndef KAISER_TOOL_VERSION
 #define KAISER_TOOL_VERSION "0.1"
@@ -15,6 +16,7 @@ static const struct {
 	const char *what;
 } commands[] = {
 	{"audit", audit_main, "what does user mode's page table map? A verdict for any kernel"},
+	{"bench", bench_main, "what does isolation cost? This kernel and another, counted alike"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kaiser bench: the same program on this kernel and on another, in the same QEMU, counted alike.
+ *
+ * guest.c runs one kernel with the recorder (plugin/) loaded; trace_file.c and count.c turn what
+ * was recorded into numbers; pages.c asks the guest for what only its page tables know; model.c
+ * prices it; table.c, json.c and picture.c show it.
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define GUESTS 3
+
+static const char help[] =
+	"usage: kaiser bench [OPTION...]\n"
+	"\n"
+	"Boots this kernel and a peer in the same QEMU, runs the same program on both and counts "
+	"what the\n"
+	"kernels do for each operation: instructions, CR3 writes, pages and lines of code and "
+	"data.\n"
+	"\n"
+	"What is run\n"
+	"  --kernel FILE        this kernel (build/kaiser.elf)\n"
+	"  --peer VMLINUZ       the other one; 'none': nothing to compare with\n"
+	"                       (what scripts/peers.sh 6.12 fetched)\n"
+	"  --off                this kernel with pti=off as well\n"
+	"  --ops NAME,NAME...   these operations only; --list shows them\n"
+	"  --reps N             measured runs of each, of which the median counts (5)\n"
+	"  --procs N            with so many sleeping processes beside\n"
+	"  --append TEXT        more of the kernels' command line\n"
+	"On what\n"
+	"  --cpus N  --memory MB  --cpu MODEL  --machine TYPE   (1, 512, max,la57=off, pc)\n"
+	"  --qemu FILE          QEMU 7.2 or later (qemu-system-x86_64)\n"
+	"  --timeout S          for each guest (300)\n"
+	"  --initrd FILE  --recorder FILE   the guests' program and QEMU's plugin, if they do not "
+	"lie\n"
+	"                       beside this command\n"
+	"How it is shown\n"
+	"  --json               the same, for programs\n"
+	"  --svg FILE           bars: this kernel beside the peer\n"
+	"  --costs FILE         another set of constants for the modelled cycles\n"
+	"  --show-costs         the constants and their sources, after the table\n"
+	"  --verbose            the guests' consoles on standard error\n"
+	"\n"
+	"Exit: 0 measured, 2 could not run.\n";
+
+enum {
+	OPT_KERNEL = 256,
+	OPT_PEER,
+	OPT_OFF,
+	OPT_OPS,
+	OPT_LIST,
+	OPT_REPS,
+	OPT_PROCS,
+	OPT_APPEND,
+	OPT_CPUS,
+	OPT_MEMORY,
+	OPT_CPU,
+	OPT_MACHINE,
+	OPT_QEMU,
+	OPT_TIMEOUT,
+	OPT_INITRD,
+	OPT_RECORDER,
+	OPT_JSON,
+	OPT_SVG,
+	OPT_COSTS,
+	OPT_SHOW_COSTS,
+	OPT_VERBOSE,
+	OPT_HELP,
+};
+
+static const struct option long_options[] = {
+	{"kernel", 1, NULL, OPT_KERNEL},
+	{"peer", 1, NULL, OPT_PEER},
+	{"off", 0, NULL, OPT_OFF},
+	{"ops", 1, NULL, OPT_OPS},
+	{"list", 0, NULL, OPT_LIST},
+	{"reps", 1, NULL, OPT_REPS},
+	{"procs", 1, NULL, OPT_PROCS},
+	{"append", 1, NULL, OPT_APPEND},
+	{"cpus", 1, NULL, OPT_CPUS},
+	{"memory", 1, NULL, OPT_MEMORY},
+	{"cpu", 1, NULL, OPT_CPU},
+	{"machine", 1, NULL, OPT_MACHINE},
+	{"qemu", 1, NULL, OPT_QEMU},
+	{"timeout", 1, NULL, OPT_TIMEOUT},
+	{"initrd", 1, NULL, OPT_INITRD},
+	{"recorder", 1, NULL, OPT_RECORDER},
+	{"json", 0, NULL, OPT_JSON},
+	{"svg", 1, NULL, OPT_SVG},
+	{"costs", 1, NULL, OPT_COSTS},
+	{"show-costs", 0, NULL, OPT_SHOW_COSTS},
+	{"verbose", 0, NULL, OPT_VERBOSE},
+	{"help", 0, NULL, OPT_HELP},
+	{0},
+};
+
+struct options {
+	struct guest_config guest;
+	const char *kernel, *peer, *svg, *costs;
+	bool off, json, show_costs;
+	char here[200]; /* the folder of this command */
+	char path[4][300];
+};
+
+static int wrong(const char *option, const char *value, const char *why)
+{
+	fprintf(stderr, "kaiser bench: --%s %s: %s\n", option, value, why);
+	return 2;
+}
+
+static int number(const char *option, unsigned least, unsigned most, unsigned *n)
+{
+	char *end;
+	unsigned long v = strtoul(optarg, &end, 10);
+
+	if (!*optarg || *end || *optarg == '-' || v < least || v > most) {
+		fprintf(stderr, "kaiser bench: --%s %s: a number from %u to %u is wanted\n", option,
+			optarg, least, most);
+		return 2;
+	}
+	*n = (unsigned)v;
+	return -1;
+}
+
+static void list(void)
+{
+	for (unsigned i = 0; i < OPS; i++)
+		printf("%-15s %s\n", op_text[i].name, op_text[i].what);
+}
+
+static int check_ops(const char *names)
+{
+	char copy[512], *save, *name;
+
+	if (snprintf(copy, sizeof(copy), "%s", names) >= (int)sizeof(copy))
+		return wrong("ops", "...", "too long");
+	for (name = strtok_r(copy, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+		unsigned i = 0;
+
+		while (i < OPS && strcmp(op_text[i].name, name))
+			i++;
+		if (i == OPS)
+			return wrong("ops", name, "no such operation; --list shows them");
+	}
+	return -1;
+}
+
+static int one_option(struct options *o, int c)
+{
+	struct guest_config *g = &o->guest;
+
+	switch (c) {
+	case OPT_KERNEL:
+		o->kernel = optarg;
+		return -1;
+	case OPT_PEER:
+		o->peer = optarg;
+		return -1;
+	case OPT_OFF:
+		o->off = true;
+		return -1;
+	case OPT_OPS:
+		g->ops = optarg;
+		return check_ops(optarg);
+	case OPT_LIST:
+		list();
+		return 0;
+	case OPT_REPS:
+		return number("reps", 1, 9, &g->reps);
+	case OPT_PROCS:
+		return number("procs", 0, 30000, &g->procs);
+	case OPT_APPEND:
+		g->append = optarg;
+		return -1;
+	case OPT_CPUS:
+		return number("cpus", 1, 64, &g->cpus);
+	case OPT_MEMORY:
+		return number("memory", 64, 65536, &g->memory_mb);
+	case OPT_CPU:
+		g->cpu = optarg;
+		return -1;
+	case OPT_MACHINE:
+		g->machine = optarg;
+		return -1;
+	case OPT_QEMU:
+		g->qemu = optarg;
+		return -1;
+	case OPT_TIMEOUT:
+		return number("timeout", 1, 86400, &g->timeout);
+	case OPT_INITRD:
+		g->initrd = optarg;
+		return -1;
+	case OPT_RECORDER:
+		g->recorder = optarg;
+		return -1;
+	case OPT_JSON:
+		o->json = true;
+		return -1;
+	case OPT_SVG:
+		o->svg = optarg;
+		return -1;
+	case OPT_COSTS:
+		o->costs = optarg;
+		return -1;
+	case OPT_SHOW_COSTS:
+		o->show_costs = true;
+		return -1;
+	case OPT_VERBOSE:
+		g->keep_serial = true;
+		return -1;
+	case OPT_HELP:
+		fputs(help, stdout);
+		return 0;
+	default:
+		fprintf(stderr, "`kaiser bench --help` lists the options.\n");
+		return 2;
+	}
+}
+
+/* Files that lie where this command does, unless they were named. */
+static void find_here(struct options *o)
+{
+	ssize_t n = readlink("/proc/self/exe", o->here, sizeof(o->here) - 1);
+	char *slash;
+
+	o->here[n > 0 ? n : 0] = 0;
+	slash = strrchr(o->here, '/');
+	if (slash)
+		*slash = 0;
+}
+
+static const char *beside(struct options *o, unsigned i, const char *name)
+{
+	snprintf(o->path[i], sizeof(o->path[0]), "%s/%s", o->here, name);
+	return o->path[i];
+}
+
+/* What scripts/peers.sh left, or NULL. */
+static const char *find_peer(struct options *o)
+{
+	char command[400];
+	FILE *f;
+	size_t n;
+
+	snprintf(command, sizeof(command),
+		 "ls -1 '%s'/peers/6.12/vmlinuz-* 2>/dev/null | head -n 1", o->here);
+	f = popen(command, "r");
+	if (!f)
+		return NULL;
+	n = fread(o->path[3], 1, sizeof(o->path[3]) - 1, f);
+	pclose(f);
+	o->path[3][n] = 0;
+	o->path[3][strcspn(o->path[3], "\n")] = 0;
+	return *o->path[3] ? o->path[3] : NULL;
+}
+
+static int options_parse(struct options *o, int argc, char **argv)
+{
+	int c, r;
+
+	*o = (struct options){.guest = {.qemu = "qemu-system-x86_64",
+					.cpu = "max,la57=off",
+					.machine = "pc",
+					.append = "",
+					.ops = "",
+					.cpus = 1,
+					.reps = 5,
+					.memory_mb = 512,
+					.timeout = 300}};
+	find_here(o);
+	o->kernel = beside(o, 0, "kaiser.elf");
+	o->guest.initrd = beside(o, 1, "bench.cpio.gz");
+	o->guest.recorder = beside(o, 2, "kaiser-bench.so");
+	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		r = one_option(o, c == 'h' ? OPT_HELP : c);
+		if (r >= 0)
+			return r;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "kaiser bench: what is '%s'?\n", argv[optind]);
+		return 2;
+	}
+	if (!o->peer) {
+		o->peer = find_peer(o);
+		if (!o->peer) {
+			fprintf(stderr,
+				"kaiser bench: no peer: run scripts/peers.sh 6.12, name one by "
+				"--peer, or say --peer none\n");
+			return 2;
+		}
+	}
+	if (!strcmp(o->peer, "none"))
+		o->peer = NULL;
+	return -1;
+}
+
+static bool is_nmi(unsigned op)
+{
+	return op == OP_nmi_user || op == OP_nmi_kernel;
+}
+
+static bool named(const char *names, unsigned op)
+{
+	size_t n = strlen(op_text[op].name);
+
+	if (!*names)
+		return true;
+	for (const char *p = names; (p = strstr(p, op_text[op].name)); p += n)
+		if ((p == names || p[-1] == ',') && (!p[n] || p[n] == ','))
+			return true;
+	return false;
+}
+
+/* The names among `all` that are of NMIs, or that are not. */
+static void choose(const char *all, bool nmi, char *names, size_t size)
+{
+	size_t n = 0;
+
+	*names = 0;
+	for (unsigned op = 0; op < OPS; op++)
+		if (is_nmi(op) == nmi && named(all, op) && n < size)
+			n += (size_t)snprintf(names + n, size - n, "%s%s", n ? "," : "",
+					      op_text[op].name);
+}
+
+/* One boot for the operations that are of NMIs, or for the others. */
+static int run_part(struct report *r, const struct guest_config *all, bool nmi,
+		    struct guest_result *g)
+{
+	struct guest_config c = *all;
+	char names[512], error[400];
+
+	choose(all->ops, nmi, names, sizeof(names));
+	if (!*names)
+		return 1;
+	c.ops = names;
+	c.icount = !nmi;
+	if (guest_run(g, &c, error, sizeof(error))) {
+		fprintf(stderr, "kaiser bench: %s\n", error);
+		return -1;
+	}
+	g->config.ops = all->ops;
+	model_guest(r->model, g);
+	return 0;
+}
+
+static int run_one(struct report *r, const struct guest_config *c)
+{
+	struct guest_result *g = &r->guest[r->guests], nmis = {0};
+	int first, second;
+
+	if (access(c->kernel, R_OK)) {
+		fprintf(stderr, "kaiser bench: %s cannot be read\n", c->kernel);
+		return -1;
+	}
+	first = run_part(r, c, false, g);
+	r->guests++;
+	if (first < 0)
+		return -1;
+	second = run_part(r, c, true, first ? g : &nmis);
+	if (first || second)
+		return second < 0 ? -1 : 0;
+	for (unsigned op = 0; op < OPS; op++) {
+		if (!is_nmi(op))
+			continue;
+		g->op[op] = nmis.op[op];
+		nmis.op[op] = (struct op_result){0};
+	}
+	guest_free(&nmis);
+	return 0;
+}
+
+static int run_all(const struct options *o, struct report *r)
+{
+	struct guest_config c = o->guest;
+	static const char *const needed[] = {"initrd", "recorder"};
+	const char *path[] = {c.initrd, c.recorder};
+
+	for (unsigned i = 0; i < 2; i++)
+		if (access(path[i], R_OK)) {
+			fprintf(stderr,
+				"kaiser bench: %s cannot be read; `make bench` builds it (--%s)\n",
+				path[i], needed[i]);
+			return -1;
+		}
+	c.kernel = o->kernel;
+	c.name = "kaiser";
+	c.pti = true;
+	c.gates = 3;
+	if (run_one(r, &c))
+		return -1;
+	if (o->peer) {
+		c.kernel = o->peer;
+		c.name = "peer";
+		c.gates = 0;
+		if (run_one(r, &c))
+			return -1;
+	}
+	if (o->off) {
+		c.kernel = o->kernel;
+		c.name = "kaiser, pti=off";
+		c.pti = false;
+		c.gates = 3;
+		if (run_one(r, &c))
+			return -1;
+	}
+	return 0;
+}
+
+int bench_main(int argc, char **argv)
+{
+	struct options o;
+	static struct guest_result guest[GUESTS];
+	struct report r = {.guest = guest};
+	struct model *model;
+	char error[300];
+	int code = options_parse(&o, argc, argv);
+
+	if (code >= 0)
+		return code;
+	model = model_open(o.costs, error, sizeof(error));
+	if (!model) {
+		fprintf(stderr, "kaiser bench: %s\n", error);
+		return 2;
+	}
+	r.model = model;
+	code = run_all(&o, &r) ? 2 : 0;
+	if (!code && o.json)
+		code = bench_json(&r, stdout) ? 2 : 0;
+	else if (!code)
+		bench_table(&r, stdout);
+	if (!code && o.show_costs && !o.json)
+		model_print(model, stdout);
+	if (!code && o.svg && bench_svg(&r, o.svg)) {
+		fprintf(stderr, "kaiser bench: %s cannot be written\n", o.svg);
+		code = 2;
+	}
+	for (unsigned i = 0; i < r.guests; i++)
+		guest_free(&guest[i]);
+	model_close(model);
+	return code;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The operations of kaiser bench, in the order of its tables: OP(number, name, what it is). The
+ * guest's program and the tool both read this list. No include guard: included where it is needed.
+ */
+OP(0, empty, "nothing: what the marks themselves cost")
+OP(1, getppid, "getppid() by SYSCALL")
+OP(2, getpid, "getpid()")
+OP(3, getuid, "getuid()")
+OP(4, gettid, "gettid()")
+OP(5, unknown, "a system call number that does not exist")
+OP(6, int80, "getpid() by INT 0x80")
+OP(7, sysenter, "getpid() by SYSENTER, from a 32-bit program")
+OP(8, pipe_1, "write 1 byte to a pipe, read it back")
+OP(9, pipe_64k, "write 64 KiB to a pipe, read them back")
+OP(10, fault_anon, "first touch of an anonymous page")
+OP(11, fault_file, "first touch of a mapped page of a file")
+OP(12, mmap_munmap, "mmap() of 16 pages and munmap()")
+OP(13, signal, "sigaction(), kill(), handler, sigreturn()")
+OP(14, fork, "fork(), exit(), wait()")
+OP(15, exec, "execve() of the program itself, to its first instruction")
+OP(16, thread, "pthread_create() and pthread_join()")
+OP(17, futex_wake, "FUTEX_WAKE of one sleeping thread")
+OP(18, pingpong_proc, "a byte to another process by a pipe and one back")
+OP(19, pingpong_thread, "the same between threads")
+OP(20, timer, "a timer interrupt that meets user mode")
+OP(21, shootdown, "mprotect() of a page that the other CPUs may hold")
+OP(22, nmi_user, "an NMI that meets user mode")
+OP(23, nmi_kernel, "getppid() and an NMI that meets it in the kernel")
