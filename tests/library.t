@@ -112,11 +112,48 @@ bt $0xc,%rax
 jae
 mov %rax,%cr3
 END
+# The same for a host with PCID, and with the exit's value in memory.
+{
+	echo '#define KAISER_CR3_PCID 1'
+	cat "$tmp/m.S"
+	echo '	SWITCH_TO_USER_CR3 scratch_reg=%rdi exit_cr3=%gs:8'
+} >"$tmp/pcid.S"
+cat >"$tmp/want-pcid" <<'END'
+mov %cr3,%rax
+btr $0xc,%rax
+jae
+btr $0xb,%rax
+bts $0x3f,%rax
+mov %rax,%cr3
+mov %cr3,%rdi
+bts $0xc,%rdi
+bts $0xb,%rdi
+bts $0x3f,%rdi
+mov %rdi,%cr3
+mov %cr3,%r14
+mov %r14,%rax
+btr $0xc,%rax
+jae
+btr $0xb,%rax
+bts $0x3f,%rax
+mov %rax,%cr3
+mov %r14,%rax
+bt $0xc,%rax
+jae
+bts $0x3f,%rax
+mov %rax,%cr3
+mov %gs:0x8,%rdi
+btsq $0x3f,%gs:0x8
+mov %rdi,%cr3
+END
+cp "$tmp/want" "$tmp/want-m"
 for cc in gcc clang; do
-	check "$cc: the CR3 macros assemble by themselves" \
-		$cc -Ikaiser/include -c "$tmp/m.S" -o "$tmp/m.o"
-	objdump -d --no-show-raw-insn "$tmp/m.o" | awk '/^ +[0-9a-f]+:/ {
-		print ($2 == "jae" ? "jae" : $2 " " $3) }' >"$tmp/got"
-	check "$cc: the CR3 macros are what their comments say" same "$tmp/got" "$tmp/want"
+	for m in m pcid; do
+		check "$cc, $m.S: the CR3 macros assemble by themselves" \
+			$cc -Ikaiser/include -c "$tmp/$m.S" -o "$tmp/m.o"
+		objdump -d --no-show-raw-insn "$tmp/m.o" | awk '/^ +[0-9a-f]+:/ {
+			print ($2 == "jae" ? "jae" : $2 " " $3) }' >"$tmp/got"
+		check "$cc, $m.S: the CR3 macros are what their comments say" same "$tmp/got" "$tmp/want-$m"
+	done
 done
 echo "1..$n"

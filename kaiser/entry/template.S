@@ -40,6 +40,7 @@
  *
  * Windows of danger are marked "window opens" and "window closes"; tools read these words.
  */
+#define KAISER_CR3_PCID 2
 #include <kaiser/cr3.h>
 #include <kaiser/layout.h>
 

@@ -138,7 +138,9 @@ int kaiser_init(struct kaiser *k, const struct kaiser_config *cfg)
 	k->cfg = *cfg;
 	k->nx = hw_rdmsr(MSR_EFER) & EFER_NXE;
 	k->levels = hw_read_cr4() & CR4_LA57 ? 5 : 4;
+	k->pge = kaiser_cpu_has_pge();
 	kaiser_policy_decide(&k->policy, cfg->mode);
+	kaiser_pcid_decide(&k->policy, cfg->no_pcid);
 	err = build_shared(k, &mapped);
 	if (err)
 		give_back_shared(k, mapped);
@@ -273,9 +275,13 @@ int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top)
 {
 	struct kaiser_cpu *c = cpu < k->cfg.cpus ? k->cpu[cpu] : NULL;
 	struct hw_table_ptr writable, gdt, idt;
+	int err;
 
 	if (!c || c->entered)
 		return KAISER_E_STATE;
+	err = kaiser_pcid_enter(k);
+	if (err)
+		return err;
 	c->kstack_top = kstack_top;
 	gdt.limit = writable.limit = KAISER_GDT_ENTRIES * 8 - 1;
 	gdt.base = cpu_base(k, cpu) + KAISER_CPU_DESC;
@@ -288,7 +294,8 @@ int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top)
 
 	/* The first root of ours: the empty space in slot 0. */
 	c->foreign = true;
-	c->loaded = KAISER_SLOTS - 1;
+	c->loaded = c->slots - 1;
+	c->exit_cr3 = 0;
 	c->entered = true;
 	kaiser_space_switch(k, NULL);
 	__atomic_or_fetch(&k->live, UINT64_C(1) << cpu, __ATOMIC_SEQ_CST);

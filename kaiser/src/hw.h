@@ -18,7 +18,13 @@
 #define MSR_SYSENTER_EIP   0x176
 #define EFER_SCE           (1u << 0)
 #define EFER_NXE           (1u << 11)
+#define CR4_PGE            (1u << 7)
 #define CR4_LA57           (1u << 12)
+#define CR4_PCIDE          (1u << 17)
+
+/* INVPCID: SDM volume 2. */
+#define INVPCID_ADDRESS 0 /* one address under one PCID, not what is global */
+#define INVPCID_ALL     2 /* everything under every PCID, global or not */
 
 struct hw_table_ptr {
 	uint16_t limit;
@@ -32,7 +38,9 @@ void hw_wrmsr(uint32_t msr, uint64_t v);
 uint64_t hw_read_cr3(void);
 void hw_write_cr3(uint64_t v);
 uint64_t hw_read_cr4(void);
+void hw_write_cr4(uint64_t v);
 void hw_invlpg(uint64_t va);
+void hw_invpcid(unsigned type, uint64_t pcid, uint64_t va);
 uint64_t hw_read_cr2(void);
 uint16_t hw_read_cs(void);
 uint64_t hw_irq_save(void);
@@ -80,6 +88,11 @@ static inline uint64_t hw_read_cr4(void)
 	return v;
 }
 
+static inline void hw_write_cr4(uint64_t v)
+{
+	__asm__ volatile("movq %0, %%cr4" ::"r"(v) : "memory");
+}
+
 static inline uint64_t hw_read_cr2(void)
 {
 	uint64_t v;
@@ -97,6 +110,15 @@ static inline uint16_t hw_read_cs(void)
 static inline void hw_invlpg(uint64_t va)
 {
 	__asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
+}
+
+/* Only where policy.invpcid says so, and with CR4.PCIDE set. va: canonical, or #GP. */
+static inline void hw_invpcid(unsigned type, uint64_t pcid, uint64_t va)
+{
+	const struct {
+		uint64_t pcid, va;
+	} descriptor = {pcid, va};
+	__asm__ volatile("invpcid %0, %1" ::"m"(descriptor), "r"((uint64_t)type) : "memory");
 }
 
 static inline uint64_t hw_irq_save(void)

@@ -8,8 +8,13 @@
 #include "hw.h"
 #include "pte.h"
 
-/* Without PCID every CR3 write flushes, so two slots are enough: one loaded, one to fill. */
-#define KAISER_SLOTS 2
+/* With PCID, a slot is an ASID: its kernel root runs under PCID slot + 1, its user root under that
+ * with bit 11. Without, every CR3 write flushes, so two slots are enough: one loaded, one to fill.
+ */
+#define KAISER_SLOTS_MAX  6
+#define KAISER_SLOTS_BARE 2
+
+#define KAISER_NOFLUSH (UINT64_C(1) << KAISER_NOFLUSH_SHIFT)
 
 /* A root pair and the space it holds. Only a slot that is not loaded is refilled; in a loaded one
  * entries are added, or cleared together with the flush that must follow. */
@@ -17,10 +22,15 @@ struct kaiser_slot {
 	uint64_t space_id;          /* 0: holds nothing, whatever its entries are */
 	struct kaiser_space *space; /* alive while space_id is its id: spaces are evicted first */
 	uint64_t gen;               /* of the copied entries */
+	uint64_t tlb_gen;           /* up to which both PCIDs have been flushed */
+	uint64_t loaded_at;         /* to find the one that was loaded longest ago */
 	uint64_t seq;               /* odd while the roots disagree: verify_self.c */
 	uint64_t used[4];           /* user-half entries that are set in the roots */
 	uint64_t *root;             /* 1024 entries: the kernel root, then the user root */
 	kaiser_pa_t pa;             /* of the kernel root; the user root is the next page */
+	bool stale;                 /* the kernel PCID must be flushed when it is loaded */
+	bool user_stale;            /* the user PCID, by the first exit. While the slot is loaded
+				     * and isolated, bit 63 of exit_cr3 stands for it. */
 };
 
 #define KAISER_STRIDE_PAGES  (KAISER_CPU_STRIDE / KAISER_PAGE_SIZE)
@@ -41,14 +51,19 @@ struct kaiser_cpu {
 	struct kaiser *k;
 	unsigned number;
 	unsigned loaded; /* index of the loaded slot */
+	unsigned slots;
+	uint64_t loads;
 	bool entered;
 	bool foreign;            /* CR3 holds a table that is not ours */
 	uint32_t wipe_at_switch; /* IST stacks that hold user values of the running space */
-	struct kaiser_slot slot[KAISER_SLOTS];
+	struct kaiser_slot slot[KAISER_SLOTS_MAX];
 	struct kaiser_stats stats;
 	void *page[KAISER_STRIDE_PAGES];       /* writable aliases, by place in the stride */
 	uint64_t *table[KAISER_WINDOW_TABLES]; /* of the user root's window; [0] on top */
 	unsigned tables;
+	/* A kernel thread runs: flushes that free no table pass this CPU by. Read by others, so it
+	 * has a line of its own. atomic */
+	_Alignas(64) bool lazy;
 };
 
 static inline uint64_t cpu_base(const struct kaiser *k, unsigned cpu)
@@ -85,10 +100,22 @@ void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s,
 			     const struct kaiser_space *sp, unsigned index, uint64_t entry);
 void kaiser_slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s);
 void kaiser_load_slot(struct kaiser_cpu *c, unsigned index);
+/* The slot's user PCID is to be flushed before it is used again. */
+void kaiser_slot_user_stale(struct kaiser_cpu *c, struct kaiser_slot *s);
+bool kaiser_slot_is_user_stale(const struct kaiser_cpu *c, const struct kaiser_slot *s);
+/* Both PCIDs of the loaded slot; it is then as new as its space. */
+void kaiser_flush_loaded(struct kaiser_cpu *c);
+
+/* pcid.c */
+bool kaiser_cpu_has_pge(void);
+void kaiser_pcid_decide(struct kaiser_policy *p, bool refused);
+int kaiser_pcid_enter(const struct kaiser *k);
+void kaiser_pcid_leave(const struct kaiser *k);
 
 /* policy.c */
 int kaiser_policy_refuse(void);
 void kaiser_policy_decide(struct kaiser_policy *p, enum kaiser_mode asked);
+bool kaiser_cpu_vendor_is(const char name[12]);
 
 /* tls.c */
 void kaiser_tls_clear(struct kaiser_cpu *c);

@@ -47,7 +47,7 @@ static void rebuild_nmi(struct kaiser_cpu *c, struct save_area *sa)
 	if (!(head && ip < window_va(k, kaiser_nmi_cr3_saved)) &&
 	    ip != window_va(k, kaiser_nmi_nested_done) &&
 	    ip != window_va(k, kaiser_tail_nmi_nested_done))
-		sa->cr3 = sa->regs.r14;
+		sa->cr3 = sa->regs.r14 & ~KAISER_NOFLUSH; /* set by the tail */
 	sa->regs.ax = *ax;
 	sa->regs.cx = *cx;
 	sa->regs.r14 = *r14;

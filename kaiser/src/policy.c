@@ -22,35 +22,56 @@ static bool option_is(const char *s, size_t n, const char *word)
 	return i == n && !word[i];
 }
 
+/* The next option at *s, which moves behind it: its start and length; false at the end or at "--",
+ * behind which all is for the first process. */
+static bool next_option(const char **s, const char **start, size_t *n)
+{
+	const char *p = *s;
+	bool quoted = false;
+
+	if (!p)
+		return false;
+	while (*p == ' ' || *p == '\t' || *p == '\n')
+		p++;
+	*start = p;
+	while (*p && (quoted || (*p != ' ' && *p != '\t' && *p != '\n'))) {
+		quoted ^= *p == '"';
+		p++;
+	}
+	*n = (size_t)(p - *start);
+	*s = p;
+	return *n > 0 && !option_is(*start, *n, "--");
+}
+
 enum kaiser_mode kaiser_policy_parse(const char *cmdline)
 {
 	enum kaiser_mode mode = KAISER_AUTO;
-	const char *s = cmdline;
+	const char *start;
+	size_t n;
 
-	while (s && *s) {
-		const char *start;
-		bool quoted = false;
-		while (*s == ' ' || *s == '\t' || *s == '\n')
-			s++;
-		start = s;
-		while (*s && (quoted || (*s != ' ' && *s != '\t' && *s != '\n'))) {
-			quoted ^= *s == '"';
-			s++;
-		}
-		if (option_is(start, (size_t)(s - start), "--"))
-			break; /* what follows is for the first process */
-		if (option_is(start, (size_t)(s - start), "pti=auto"))
+	while (next_option(&cmdline, &start, &n)) {
+		if (option_is(start, n, "pti=auto"))
 			mode = KAISER_AUTO;
-		else if (option_is(start, (size_t)(s - start), "pti=on"))
+		else if (option_is(start, n, "pti=on"))
 			mode = KAISER_ON;
-		else if (option_is(start, (size_t)(s - start), "pti=off") ||
-			 option_is(start, (size_t)(s - start), "nopti"))
+		else if (option_is(start, n, "pti=off") || option_is(start, n, "nopti"))
 			mode = KAISER_OFF;
 	}
 	return mode;
 }
 
-static bool vendor_is(const char name[12])
+bool kaiser_policy_parse_nopcid(const char *cmdline)
+{
+	bool found = false;
+	const char *start;
+	size_t n;
+
+	while (next_option(&cmdline, &start, &n))
+		found |= option_is(start, n, "nopcid");
+	return found;
+}
+
+bool kaiser_cpu_vendor_is(const char name[12])
 {
 	uint32_t r[4];
 	char v[12];
@@ -147,9 +168,9 @@ static const char *affected(struct kaiser_policy *p)
 	uint32_t r[4];
 
 	p->meltdown = false;
-	if (vendor_is("AuthenticAMD") || vendor_is("HygonGenuine"))
+	if (kaiser_cpu_vendor_is("AuthenticAMD") || kaiser_cpu_vendor_is("HygonGenuine"))
 		return "AMD and Hygon processors check permissions before they forward data";
-	if (vendor_is("GenuineIntel")) {
+	if (kaiser_cpu_vendor_is("GenuineIntel")) {
 		if (in_order_atom())
 			return "this Atom executes in order";
 		leaf7(r);

@@ -35,7 +35,7 @@ static void change_here(void *arg)
 	if (sl->gen < ch->gen)
 		sl->gen = ch->gen;
 	if (ch->flush && !c->foreign)
-		kaiser_load_slot(c, c->loaded);
+		kaiser_flush_loaded(c);
 }
 
 int kaiser_space_set_top(struct kaiser_space *s, unsigned index, uint64_t entry)
@@ -52,6 +52,8 @@ int kaiser_space_set_top(struct kaiser_space *s, unsigned index, uint64_t entry)
 		__atomic_or_fetch(&s->used[index / 64], bit, __ATOMIC_SEQ_CST);
 	ch.flush = (old & PTE_P) && old != entry;
 	ch.gen = __atomic_add_fetch(&s->gen, 1, __ATOMIC_SEQ_CST);
+	if (ch.flush) /* CPUs that only hold the space catch up by it */
+		__atomic_add_fetch(&s->tlb_gen, 1, __ATOMIC_SEQ_CST);
 
 	flags = hw_irq_save();
 	self = UINT64_C(1) << ops->cpu_number(s->k->cfg.ctx);
@@ -74,7 +76,7 @@ static void evict_here(void *arg)
 
 	if (c->slot[c->loaded].space_id == s->id)
 		kaiser_space_switch(s->k, NULL);
-	for (unsigned i = 0; i < KAISER_SLOTS; i++)
+	for (unsigned i = 0; i < c->slots; i++)
 		if (c->slot[i].space_id == s->id)
 			kaiser_slot_forget(c, &c->slot[i]);
 }
@@ -101,12 +103,15 @@ int kaiser_load_foreign(struct kaiser *k, kaiser_pa_t root)
 
 	if (root == 0)
 		root = k->cfg.kernel_root;
+	if (root & (KAISER_PAGE_SIZE - 1))
+		return KAISER_E_ARG; /* those bits would be a PCID */
 	if (root & KAISER_SWITCH_BIT)
 		return KAISER_E_FOREIGN;
 	kaiser_space_switch(k, NULL);
 	c->foreign = true;
-	hw_write_cr3(root);
+	hw_write_cr3(root); /* PCID 0, flushed */
 	c->stats.cr3_writes++;
+	c->stats.cr3_flushes++;
 	return KAISER_OK;
 }
 
@@ -117,10 +122,11 @@ void kaiser_cpu_leave(struct kaiser *k)
 
 	kaiser_load_foreign(k, 0);
 	from = c->slot[c->loaded].space;
-	for (unsigned i = 0; i < KAISER_SLOTS; i++)
+	for (unsigned i = 0; i < c->slots; i++)
 		kaiser_slot_forget(c, &c->slot[i]);
 	if (from)
 		__atomic_and_fetch(&from->active, ~cpu_bit(c), __ATOMIC_SEQ_CST);
 	__atomic_and_fetch(&k->live, ~cpu_bit(c), __ATOMIC_SEQ_CST);
+	kaiser_pcid_leave(k);
 	c->entered = false;
 }

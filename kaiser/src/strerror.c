@@ -28,6 +28,9 @@ const char *kaiser_strerror(int error)
 		return "supervisor shadow stacks are on: the entry code does not switch them";
 	case KAISER_E_XENPV:
 		return "a Xen PV guest: the hypervisor owns CR3";
+	case KAISER_E_PCID:
+		return "this CPU lacks PCID, PGE or INVPCID, which the first CPU has: boot with "
+		       "nopcid";
 	case KAISER_E_INTERNAL:
 		return "libkaiser failed a check of its own: a bug in libkaiser";
 	}

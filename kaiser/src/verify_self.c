@@ -57,7 +57,7 @@ static bool self_is_root(void *ctx, uint64_t pa)
 	if (pa == (s->k->cfg.kernel_root & PTE_ADDR))
 		return true;
 	for (unsigned cpu = 0; cpu < s->k->cfg.cpus; cpu++)
-		for (unsigned i = 0; s->k->cpu[cpu] && i < KAISER_SLOTS; i++)
+		for (unsigned i = 0; s->k->cpu[cpu] && i < s->k->cpu[cpu]->slots; i++)
 			if ((pa & ~(uint64_t)KAISER_SWITCH_BIT) == s->k->cpu[cpu]->slot[i].pa)
 				return true;
 	return false;
@@ -221,9 +221,10 @@ static void describe(struct self *s, struct kaiser_machine *m, struct kaiser_all
 			 KAISER_KNOWN_WINDOW | KAISER_KNOWN_ALLOWED | KAISER_KNOWN_KERNEL_CR3,
 		.cr3 = s->c->exit_cr3,
 		.kernel_root = pair,
-		.kernel_cr3 = pair,
+		.kernel_cr3 =
+			pair | (s->c->exit_cr3 & KAISER_PCID_MASK & ~(uint64_t)KAISER_USER_PCID),
 		.switch_bit = KAISER_SWITCH_BIT,
-		.cr4 = s->k->levels == 5 ? CR4_LA57 : 0,
+		.cr4 = (s->k->levels == 5 ? CR4_LA57 : 0) | (s->k->policy.pcid ? CR4_PCIDE : 0),
 		.efer = EFER_SCE | (s->k->nx ? EFER_NXE : 0),
 		.idt_base = cfg->window + KAISER_WIN_IDT,
 		.idt_limit = KAISER_VECTORS * 16 - 1,
@@ -305,7 +306,7 @@ static int verify_cpu(struct self *s)
 	size_t n;
 	int errors = 0;
 
-	for (unsigned i = 0; i < KAISER_SLOTS; i++)
+	for (unsigned i = 0; i < s->c->slots; i++)
 		if (s->c->slot[i].pa == pair)
 			slot = &s->c->slot[i];
 	if (!slot) {

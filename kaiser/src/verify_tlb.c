@@ -11,6 +11,7 @@
 #define CR4_PGE   (UINT64_C(1) << 7)
 #define CR4_PCIDE (UINT64_C(1) << 17)
 #define PCID      UINT64_C(0xfff)
+#define USER_PCID UINT64_C(0x800)
 
 /* ---- global ---- */
 
@@ -101,6 +102,13 @@ void kaiser_check_pcid(struct kaiser_run *r)
 		kaiser_report_text(r, KAISER_INFO, "there is one root", 0);
 		return;
 	}
+	if (!m->foreign_kernel && (m->cr3 & PCID) != ((m->kernel_cr3 & PCID) | USER_PCID))
+		kaiser_report_text(r, KAISER_ERROR,
+				   "PCID # of the user root is not the kernel root's with bit 11",
+				   m->cr3 & PCID);
+	if (!m->foreign_kernel && !(m->kernel_cr3 & PCID))
+		kaiser_report_text(r, KAISER_ERROR,
+				   "the kernel root runs under PCID #, which is the host's", 0);
 	if ((m->kernel_cr3 & PCID) == (m->cr3 & PCID))
 		kaiser_report_text(r, KAISER_ERROR,
 				   "both roots use PCID #: what the kernel left in the TLB serves "

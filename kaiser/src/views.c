@@ -20,7 +20,7 @@ struct alternative {
 	uint32_t offset, bytes, feature, pad;
 };
 
-enum { ALT_SMAP, ALT_VERW };
+enum { ALT_SMAP, ALT_VERW, ALT_PCID };
 
 extern const struct mark kaiser_marks_start[], kaiser_marks_end[];
 extern const struct patch kaiser_patch_start[], kaiser_patch_end[];
@@ -28,8 +28,8 @@ extern const struct alternative kaiser_alt_start[], kaiser_alt_end[];
 
 #define INT3 0xcc
 
-/* The recommended NOP of each length: SDM volume 2, NOP. */
-static const uint8_t nops[8][8] = {
+/* The recommended NOP of each length: SDM volume 2, NOP. The last two with prefixes more. */
+static const uint8_t nops[][11] = {
 	{0x90},
 	{0x66, 0x90},
 	{0x0f, 0x1f, 0x00},
@@ -38,6 +38,9 @@ static const uint8_t nops[8][8] = {
 	{0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00},
 	{0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00},
 	{0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
+	{0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
+	{0x66, 0x2e, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
+	{0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00},
 };
 
 /* The writable alias of the template's byte at `offset`, in the user or the kernel view. */
@@ -85,7 +88,9 @@ static bool cpu_has_smap(void)
 
 static void apply_alternatives(struct kaiser *k)
 {
-	bool has[] = {[ALT_SMAP] = cpu_has_smap(), [ALT_VERW] = k->policy.verw};
+	bool has[] = {[ALT_SMAP] = cpu_has_smap(),
+		      [ALT_VERW] = k->policy.verw,
+		      [ALT_PCID] = k->policy.pcid};
 
 	for (const struct alternative *a = kaiser_alt_start; a < kaiser_alt_end; a++) {
 		if (has[a->feature])

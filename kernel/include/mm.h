@@ -75,7 +75,7 @@ struct mm *mm_fork(struct mm *parent);
 void mm_get(struct mm *mm);
 /* The last put evicts the space from every CPU and frees everything. Not from interrupts. */
 void mm_put(struct mm *mm);
-/* Makes this CPU run mm (NULL: keep whatever is loaded, for kernel threads). Interrupts off. */
+/* Makes this CPU run mm (NULL: a kernel thread; what is loaded stays, lazily). Interrupts off. */
 void mm_switch(struct mm *mm);
 
 /* addr == 0 and no MAP_FIXED: chooses. Returns the address or -errno. */

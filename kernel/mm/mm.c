@@ -65,6 +65,8 @@ void mm_switch(struct mm *mm)
 {
 	if (mm)
 		kaiser_space_switch(&kaiser, &mm->space);
+	else
+		kaiser_space_lazy(&kaiser);
 }
 
 void mm_init(void)

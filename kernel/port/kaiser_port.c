@@ -125,6 +125,7 @@ void port_init(const struct boot_info *bi)
 		.user_end = USER_END,
 		.mode = kaiser_policy_parse(bi->cmdline),
 		.ia32 = true,
+		.no_pcid = kaiser_policy_parse_nopcid(bi->cmdline),
 	};
 	int err = kaiser_init(&kaiser, &cfg);
 
@@ -136,6 +137,8 @@ void port_init(const struct boot_info *bi)
 	percpu_ready = true;
 	printk("kaiser: isolation %s: %s\n", kaiser.policy.isolate ? "on" : "off",
 	       kaiser.policy.reason);
+	printk("kaiser: PCID %s: %s\n", kaiser.policy.pcid ? "used" : "not used",
+	       kaiser.policy.pcid_reason);
 	if (!kaiser.policy.isolate && kaiser.policy.meltdown)
 		printk("kaiser: this CPU is vulnerable to Meltdown\n");
 }
@@ -243,6 +246,29 @@ static void show_slots(struct seq *s)
 				   si.isolated ? " isolated" : "");
 }
 
+static void show_stats(struct seq *s)
+{
+	struct kaiser_stats st;
+
+	kaiser_stats(&kaiser, &st);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} lines[] = {
+		{"switches", st.switches},         {"recycled_slots", st.recycles},
+		{"lazy_switches", st.lazy},        {"lazy_catch_ups", st.lazy_catch_ups},
+		{"cr3_writes", st.cr3_writes},     {"cr3_flushes", st.cr3_flushes},
+		{"user_flushes", st.user_flushes}, {"flush_pages", st.flush_pages},
+		{"flush_full", st.flush_full},     {"flush_ipis", st.flush_ipis},
+		{"flush_lazy", st.flush_lazy},     {"invpcid_pages", st.invpcid_pages},
+		{"invpcid_all", st.invpcid_all},   {"pge_toggles", st.pge_toggles},
+		{"pge_was_off", st.pge_was_off},   {"top_writes", st.top_writes},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		seq_printf(s, "%s:\t%lu\n", lines[i].name, (unsigned long)lines[i].value);
+}
+
 static void finding_line(void *arg, const char *text)
 {
 	seq_printf(arg, "check:\t%s\n", text);
@@ -251,7 +277,6 @@ static void finding_line(void *arg, const char *text)
 /* Addresses stay out: the file is for everybody. */
 static void show_kaiser(struct seq *s)
 {
-	struct kaiser_stats st;
 	int findings;
 
 	seq_printf(s, "mode:\t%s\n", kaiser.policy.isolate ? "on" : "off");
@@ -263,7 +288,8 @@ static void show_kaiser(struct seq *s)
 					   : "vulnerable");
 	seq_printf(s, "verw:\t%s\n",
 		   kaiser.policy.verw ? "on every exit" : "not needed or not there");
-	seq_printf(s, "pcid:\tnot used\n");
+	seq_printf(s, "pcid:\t%s: %s\n", kaiser.policy.pcid ? "used" : "not used",
+		   kaiser.policy.pcid_reason);
 	seq_printf(s, "levels:\t%u\n", paging_levels);
 	seq_printf(s, "cpus:\t%u\n", ncpus);
 	findings = kaiser_verify(&kaiser, finding_line, s);
@@ -272,13 +298,7 @@ static void show_kaiser(struct seq *s)
 		   : findings               ? "NOT isolated as it should be"
 		   : !kaiser.policy.isolate ? "not isolated, as asked"
 					    : "isolated");
-	kaiser_stats(&kaiser, &st);
-	seq_printf(s, "switches:\t%lu\nrecycled_slots:\t%lu\ncr3_writes:\t%lu\n",
-		   (unsigned long)st.switches, (unsigned long)st.recycles,
-		   (unsigned long)st.cr3_writes);
-	seq_printf(s, "flush_pages:\t%lu\nflush_full:\t%lu\nflush_ipis:\t%lu\ntop_writes:\t%lu\n",
-		   (unsigned long)st.flush_pages, (unsigned long)st.flush_full,
-		   (unsigned long)st.flush_ipis, (unsigned long)st.top_writes);
+	show_stats(s);
 	show_slots(s);
 }
 

@@ -320,8 +320,7 @@ static void switch_to(struct rq *rq, struct task *prev, struct task *next)
 	c->current = next;
 	if (prev->fpu && prev->state != TASK_DEAD)
 		user_state_save(prev);
-	if (next->mm)
-		mm_switch(next->mm);
+	mm_switch(next->mm);
 	if (next->kstack)
 		kaiser_set_kernel_stack((uint64_t)next->kstack + KSTACK_PAGES * PAGE_SIZE);
 	if (next->fpu)

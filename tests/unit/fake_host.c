@@ -189,6 +189,8 @@ static uint64_t *msr(uint32_t n)
 		return &c->sysenter_esp;
 	case MSR_SYSENTER_EIP:
 		return &c->sysenter_eip;
+	case 0x8b:
+		return &c->microcode;
 	case 0x10a:
 		return &c->arch_caps;
 	case 0x6a2:
@@ -206,7 +208,8 @@ uint64_t hw_rdmsr(uint32_t n)
 }
 void hw_wrmsr(uint32_t n, uint64_t v)
 {
-	*msr(n) = v;
+	if (n != 0x8b) /* which CPUID fills in */
+		*msr(n) = v;
 }
 uint64_t hw_read_cr3(void)
 {
@@ -214,10 +217,43 @@ uint64_t hw_read_cr3(void)
 }
 void hw_write_cr3(uint64_t v)
 {
+	struct host_cpu *c = host_this();
+
 	assert_ptr_not_equal(phys_to_virt(&host, v & PTE_ADDR), NULL);
 	assert_int_equal(v & KAISER_SWITCH_BIT, 0); /* C never loads a user root */
-	host_this()->cr3 = v;
-	host_this()->cr3_writes++;
+	if (c->cr4 & CR4_PCIDE) {
+		assert_int_equal(v & KAISER_USER_PCID, 0);
+	} else {
+		assert_int_equal(v & KAISER_NOFLUSH, 0); /* #GP */
+		assert_int_equal(v & KAISER_PCID_MASK, 0);
+	}
+	c->cr3 = v & ~KAISER_NOFLUSH;
+	c->cr3_writes++;
+	c->cr3_flushes += !(v & KAISER_NOFLUSH);
+}
+void hw_write_cr4(uint64_t v)
+{
+	struct host_cpu *c = host_this();
+	uint64_t changed = c->cr4 ^ v;
+
+	assert_int_equal(changed & ~(uint64_t)(CR4_PGE | CR4_PCIDE), 0);
+	if (changed & v & CR4_PCIDE) /* #GP */
+		assert_int_equal(c->cr3 & KAISER_PCID_MASK, 0);
+	if (changed & CR4_PGE)
+		assert_false(c->irq_on);
+	c->cr4 = v;
+	c->cr4_writes++;
+}
+void hw_invpcid(unsigned type, uint64_t pcid, uint64_t va)
+{
+	struct host_cpu *c = host_this();
+
+	assert_int_not_equal(c->cr4 & CR4_PCIDE, 0);
+	assert_true((va >> 47) == 0 || (va >> 47) == 0x1ffff); /* #GP */
+	assert_int_equal(pcid & ~(uint64_t)KAISER_PCID_MASK, 0);
+	if (c->invpcids < HOST_LOG)
+		c->invpcid[c->invpcids] = (struct host_invpcid){type, pcid, va};
+	c->invpcids++;
 }
 uint64_t hw_read_cr4(void)
 {
@@ -355,10 +391,19 @@ void host_set_cpuid(uint32_t leaf, uint32_t a, uint32_t b, uint32_t c, uint32_t 
 		host.cpuids++;
 }
 
+void host_give_pcid(bool invpcid)
+{
+	host_set_cpuid(1, 0x000506e3, 0, 1u << 17, 1u << 13);
+	host_set_cpuid(7, 0, 1u << 20 | (invpcid ? 1u << 10 : 0), 0, 1u << 10);
+	for (unsigned i = 0; i < HOST_CPUS; i++)
+		host.cpus[i].cr4 |= CR4_PGE;
+}
+
 void host_forget_flushes(void)
 {
 	for (unsigned i = 0; i < HOST_CPUS; i++)
-		host.cpus[i].invlpgs = host.cpus[i].cr3_writes = 0;
+		host.cpus[i].invlpgs = host.cpus[i].cr3_writes = host.cpus[i].cr3_flushes =
+			host.cpus[i].cr4_writes = host.cpus[i].invpcids = 0;
 	host.ipis = 0;
 }
 
@@ -411,6 +456,11 @@ void host_init(unsigned cpus)
 void host_bring_up(unsigned cpus, enum kaiser_mode mode)
 {
 	host_init(cpus);
+	host_enter_all(cpus, mode);
+}
+
+void host_enter_all(unsigned cpus, enum kaiser_mode mode)
+{
 	host.cfg.mode = mode;
 	assert_int_equal(kaiser_init(&host.k, &host.cfg), 0);
 	for (unsigned i = 0; i < cpus; i++) {

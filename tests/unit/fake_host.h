@@ -23,6 +23,11 @@
 #define HOST_USER_END UINT64_C(0x7ffffffff000)
 #define HOST_LOG      256
 
+struct host_invpcid {
+	unsigned type;
+	uint64_t pcid, va;
+};
+
 struct host_cpu {
 	uint64_t cr3, cr4, cr2, dr6, dr7;
 	uint64_t efer, star, lstar, cstar, fmask, gs, kernel_gs, arch_caps, s_cet, sev;
@@ -32,7 +37,9 @@ struct host_cpu {
 	struct hw_table_ptr gdt, idt;
 	unsigned idt_loads;
 	uint64_t invlpg[HOST_LOG]; /* since host_forget_flushes() */
-	unsigned invlpgs, cr3_writes;
+	struct host_invpcid invpcid[HOST_LOG];
+	unsigned invlpgs, invpcids, cr3_writes, cr3_flushes, cr4_writes;
+	uint64_t microcode;
 };
 
 struct host_cpuid {
@@ -63,10 +70,14 @@ extern struct host host;
 void host_init(unsigned cpus);
 /* kaiser_init() and every CPU prepared and entered; fails the test otherwise. */
 void host_bring_up(unsigned cpus, enum kaiser_mode mode);
+/* The second half of that, after host_init(). */
+void host_enter_all(unsigned cpus, enum kaiser_mode mode);
 /* Gives back what the library and the host hold: nothing the library owns may be left but its own.
  */
 void host_free(void);
 void host_set_cpuid(uint32_t leaf, uint32_t a, uint32_t b, uint32_t c, uint32_t d);
+/* After host_init(): the CPUs have PCID, and INVPCID too. */
+void host_give_pcid(bool invpcid);
 void host_forget_flushes(void);
 struct host_cpu *host_this(void);
 /* The loaded pair of a CPU: kernel root (512 entries), user root after it. */

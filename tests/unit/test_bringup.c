@@ -7,6 +7,7 @@
 /* SRC: kaiser/src/descriptors.c kaiser/src/window_tables.c kaiser/src/slots.c kaiser/src/space.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
 /* SRC: kaiser/src/tls.c */
+/* SRC: kaiser/src/pcid.c */
 /* SRC: kaiser/src/verify_self.c kaiser/src/verify.c kaiser/src/verify_walk.c */
 /* SRC: kaiser/src/verify_tables.c kaiser/src/verify_roots.c kaiser/src/verify_cpu.c */
 /* SRC: kaiser/src/verify_pointers.c kaiser/src/verify_tlb.c kaiser/src/verify_compare.c */
@@ -230,7 +231,7 @@ static void prepare_and_enter(void **state)
 	assert_int_equal(host.k.cpu[1]->exit_cr3, c->cr3 | KAISER_SWITCH_BIT);
 	assert_true(kaiser_slot_info(&host.k, 1, 0, &si));
 	assert_true(si.loaded && si.isolated && si.kernel_root == c->cr3);
-	assert_false(kaiser_slot_info(&host.k, 1, KAISER_SLOTS, &si));
+	assert_false(kaiser_slot_info(&host.k, 1, KAISER_SLOTS_BARE, &si));
 	assert_false(kaiser_slot_info(&host.k, 2, 0, &si));
 
 	/* Out, and in again: its TSS is busy by then. */
@@ -313,6 +314,7 @@ static void views(void **state)
 
 	(void)state;
 	host_init(1);
+	host_give_pcid(false);
 	assert_int_equal(kaiser_init(&host.k, &host.cfg), 0);
 	check_views(true, true);
 	for (const struct patch *p = kaiser_patch_start; p < kaiser_patch_end; p++, patches++) {
@@ -327,12 +329,13 @@ static void views(void **state)
 	assert_true(patches >= 5);
 
 	host_init(1);
+	host_give_pcid(false);
 	host.cfg.mode = KAISER_OFF;
 	assert_int_equal(kaiser_init(&host.k, &host.cfg), 0);
 	check_views(false, true);
 
 	host_init(1);
-	host_set_cpuid(7, 0, 0, 0, 0); /* neither SMAP nor MD_CLEAR */
+	host_set_cpuid(7, 0, 0, 0, 0); /* neither SMAP nor MD_CLEAR nor PCID */
 	assert_int_equal(kaiser_init(&host.k, &host.cfg), 0);
 	check_views(true, false);
 	for (const struct alternative *a = kaiser_alt_start; a < kaiser_alt_end; a++) {

@@ -7,6 +7,7 @@
 /* SRC: kaiser/src/descriptors.c kaiser/src/window_tables.c kaiser/src/slots.c kaiser/src/space.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
 /* SRC: kaiser/src/tls.c */
+/* SRC: kaiser/src/pcid.c */
 /* SRC: kaiser/src/verify_self.c kaiser/src/verify.c kaiser/src/verify_walk.c */
 /* SRC: kaiser/src/verify_tables.c kaiser/src/verify_roots.c kaiser/src/verify_cpu.c */
 /* SRC: kaiser/src/verify_pointers.c kaiser/src/verify_tlb.c kaiser/src/verify_compare.c */
@@ -31,9 +32,14 @@ static void on(unsigned cpu, struct kaiser_space *s)
 	host.cpu = 0;
 }
 
+static bool with_pcid;
+
 static void start(unsigned cpus, enum kaiser_mode mode)
 {
-	host_bring_up(cpus, mode);
+	host_init(cpus);
+	if (with_pcid)
+		host_give_pcid(true);
+	host_enter_all(cpus, mode);
 	for (unsigned i = 0; i < SPACES; i++)
 		assert_int_equal(kaiser_space_init(&host.k, &sp[i], host_page(0)), 0);
 	host_forget_flushes();
@@ -43,7 +49,7 @@ static unsigned slot_of(unsigned cpu, const struct kaiser_space *s)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < KAISER_SLOTS; i++)
+	for (unsigned i = 0; i < host.k.cpu[cpu]->slots; i++)
 		n += host.k.cpu[cpu]->slot[i].space_id == s->id;
 	assert_true(n <= 1);
 	return n;
@@ -370,12 +376,12 @@ static void check_cpu(unsigned cpu)
 	assert_int_equal(c->slot[c->loaded].space_id, s->id);
 	assert_true(s->active >> cpu & 1);
 	assert_true(s->cpus >> cpu & 1);
-	assert_int_equal(c->exit_cr3, c->slot[c->loaded].pa | KAISER_SWITCH_BIT);
+	assert_int_equal(c->exit_cr3 & PTE_ADDR, c->slot[c->loaded].pa | KAISER_SWITCH_BIT);
 	assert_int_equal(c->slot[c->loaded].seq & 1, 0);
 	if (foreign[cpu])
 		assert_int_equal(host.cpus[cpu].cr3, (uint64_t)host.kernel_top);
 	else
-		assert_int_equal(host.cpus[cpu].cr3, c->slot[c->loaded].pa);
+		assert_int_equal(host.cpus[cpu].cr3 & PTE_ADDR, c->slot[c->loaded].pa);
 	for (unsigned i = 0; i < 256; i++) {
 		uint64_t e = s->top[i] & PTE_P ? s->top[i] : 0;
 		bool user = e & PTE_U;
@@ -485,8 +491,8 @@ static void random_sequences(void **state)
 	const char *s = getenv("SEED"), *count = getenv("STEPS");
 	unsigned steps = count ? (unsigned)atoi(count) : 200000;
 
-	(void)state;
 	seed = s ? strtoull(s, NULL, 0) : 0x726f6f74;
+	with_pcid = *state;
 	start(CPUS, KAISER_ON);
 	for (unsigned i = 0; i < CPUS; i++) {
 		runs[i] = -1;
@@ -504,12 +510,18 @@ static void random_sequences(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(arguments),           cmocka_unit_test(poison),
-		cmocka_unit_test(recycling),           cmocka_unit_test(held_space_catches_up),
-		cmocka_unit_test(set_top_reaches_all), cmocka_unit_test(eviction),
-		cmocka_unit_test(foreign_tables),      cmocka_unit_test(leaving),
-		cmocka_unit_test(flush_lists),         cmocka_unit_test(wiping),
+		cmocka_unit_test(arguments),
+		cmocka_unit_test(poison),
+		cmocka_unit_test(recycling),
+		cmocka_unit_test(held_space_catches_up),
+		cmocka_unit_test(set_top_reaches_all),
+		cmocka_unit_test(eviction),
+		cmocka_unit_test(foreign_tables),
+		cmocka_unit_test(leaving),
+		cmocka_unit_test(flush_lists),
+		cmocka_unit_test(wiping),
 		cmocka_unit_test(random_sequences),
+		cmocka_unit_test_prestate(random_sequences, &with_pcid),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -368,6 +368,17 @@ static void pcid_shared(void)
 	fx.m.kernel_cr3 = fx.kroot | 3;
 	fx.m.cr3 = fx.uroot | 3;
 }
+static void pcid_of_another_slot(void)
+{
+	pcid_shared();
+	fx.m.cr3 = fx.uroot | 0x804;
+}
+static void pcid_of_the_host(void)
+{
+	pcid_shared();
+	fx.m.kernel_cr3 = fx.kroot;
+	fx.m.cr3 = fx.uroot | 0x800;
+}
 static void memory_in_a_row(void)
 {
 	/* Half of what there is, in pieces and with a hole, below the kernel half. */
@@ -461,6 +472,8 @@ const struct breakage breakages[] = {
 	ALONE(window_tied_to_memory, "kaslr"),
 	ALONE(residue_left, "residue"),
 	ALONE(pcid_shared, "pcid"),
+	ALONE(pcid_of_another_slot, "pcid"),
+	ALONE(pcid_of_the_host, "pcid"),
 	AMONG(memory_in_a_row, "direct_map"),
 	ALONE(global_in_kernel_root, "global"),
 	ALONE(reserved_ps, "tables"),

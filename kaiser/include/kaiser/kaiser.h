@@ -50,6 +50,7 @@ enum kaiser_error {
 	KAISER_E_GUEST = -21, /* SEV-ES or TDX guest: #VC or #VE may hit any instruction */
 	KAISER_E_SSS = -22,   /* supervisor shadow stacks are on */
 	KAISER_E_XENPV = -23,
+	KAISER_E_PCID = -24, /* this CPU lacks PCID, PGE or INVPCID, which the first one has */
 	/* The library itself is wrong: a bug. */
 	KAISER_E_INTERNAL = -30,
 };
@@ -100,6 +101,7 @@ struct kaiser_config {
 	bool ia32;               /* 32-bit programs: opens INT 0x80, SYSENTER and SYSCALL from
 				  * compatibility mode; the host defines kaiser_on_ia32(). Else they
 				  * are #GP, #GP and ENOSYS. */
+	bool no_pcid;            /* from kaiser_policy_parse_nopcid() */
 };
 
 /* ---- bringing it up --------------------------------------------------------------------- */
@@ -111,10 +113,13 @@ enum { KAISER_VECTORS = 256 };
 
 struct kaiser_policy {
 	enum kaiser_mode asked;
-	bool isolate;       /* the decision */
-	const char *reason; /* one clause, static */
-	bool meltdown;      /* the CPU needs isolation */
-	bool verw;          /* MD_CLEAR: VERW on every exit */
+	bool isolate;            /* the decision */
+	const char *reason;      /* one clause, static */
+	bool meltdown;           /* the CPU needs isolation */
+	bool verw;               /* MD_CLEAR: VERW on every exit */
+	bool pcid;               /* PCIDs are used */
+	bool invpcid;            /* and INVPCID */
+	const char *pcid_reason; /* one clause, static */
 };
 
 /* One address space: the host's own top-level table, which is never loaded into CR3 itself.
@@ -145,11 +150,15 @@ struct kaiser {
 	struct kaiser_space empty; /* what runs when the host names no space */
 	unsigned levels;           /* of paging: 4 or 5 */
 	bool nx;                   /* EFER.NXE is on */
+	bool pge;                  /* CR4.PGE exists */
 };
 
 /* Reads "pti=auto|on|off" and "nopti" from a Linux command line, up to a "--"; the last one counts.
  * any. */
 enum kaiser_mode kaiser_policy_parse(const char *cmdline);
+
+/* Whether "nopcid" is there. any. */
+bool kaiser_policy_parse_nopcid(const char *cmdline);
 
 /* Bytes of address space the window takes for that many CPUs, a multiple of 2 MiB. any. */
 uint64_t kaiser_window_bytes(unsigned cpus);
@@ -170,16 +179,21 @@ void *kaiser_cpu_host_area(struct kaiser *k, unsigned cpu);
 
 /* On the CPU itself, irqoff: loads its GDT, TSS, GS base, the SYSCALL MSRs, a kernel root of ours
  * and the IDT, in an order that leaves no moment without a valid gate. From here on the gates are
- * live and CR3 is the library's. kstack_top: the running thread's. KAISER_E_STATE. */
+ * live and CR3 is the library's. kstack_top: the running thread's. If PCIDs are used, CR4.PCIDE is
+ * set here, and CR3 needs NOFLUSH and PCID bits that only the library knows. From here on, before
+ * it returns, call_cpus may be asked to reach this CPU. KAISER_E_STATE, _PCID. */
 int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top);
 
 /* The inverse, for offline, kexec, suspend and crash: evicts all spaces of this CPU, loads the
- * host's kernel_root and takes the CPU out of every mask. The IDT stays. irqoff. */
+ * host's kernel_root, clears CR4.PCIDE if PCIDs were used, and takes the CPU out of every mask. The
+ * IDT stays. irqoff. */
 void kaiser_cpu_leave(struct kaiser *k);
 
 /* Loads a table that is not ours (EFI, AP bring-up, kexec): physical address of a top-level table,
  * or 0 for kernel_root. While it is loaded no user mode may run; switch to a space to come back.
- * KAISER_E_FOREIGN if it lies on an odd page: an NMI would take it for a user root. irqoff. */
+ * With PCIDs, CR4.PCIDE stays set and the table runs under PCID 0, flushed: code that knows nothing
+ * of PCIDs may save, load and restore CR3. KAISER_E_ARG if it is not page aligned; KAISER_E_FOREIGN
+ * if it lies on an odd page: an NMI would take it for a user root. irqoff. */
 int kaiser_load_foreign(struct kaiser *k, kaiser_pa_t root);
 
 /* ---- spaces ----------------------------------------------------------------------------- */
@@ -195,6 +209,11 @@ int kaiser_space_set_top(struct kaiser_space *s, unsigned index, uint64_t entry)
 /* Makes this CPU run s: its kernel root is loaded now, its user root by the next exit. What user
  * mode could read of the former space's registers is wiped. NULL: the empty space. irqoff. */
 void kaiser_space_switch(struct kaiser *k, struct kaiser_space *s);
+
+/* A kernel thread runs on this CPU from here on, and touches no user memory: the loaded space stays
+ * loaded, and flushes of it that free no table pass this CPU by until kaiser_space_switch(), which
+ * then catches up. irqoff. */
+void kaiser_space_lazy(struct kaiser *k);
 
 /* Takes s out of every slot of every CPU; one that has it loaded gets the empty space. Call it
  * before the space's tables are freed and before the struct goes. Nobody may switch to it
@@ -236,10 +255,22 @@ __attribute__((__noreturn__)) void kaiser_exit_to_user(struct pt_regs *regs);
 /* ---- looking at it ---------------------------------------------------------------------- */
 
 struct kaiser_stats {
-	uint64_t switches;   /* kaiser_space_switch() to another space */
-	uint64_t recycles;   /* ... for which a slot was filled anew */
-	uint64_t cr3_writes; /* by C; gates not counted */
-	uint64_t flush_pages, flush_full, flush_ipis, top_writes;
+	uint64_t switches;       /* kaiser_space_switch() to another space */
+	uint64_t recycles;       /* ... for which a slot was filled anew */
+	uint64_t lazy;           /* kaiser_space_lazy() */
+	uint64_t lazy_catch_ups; /* flushes missed lazily and made up for at the next switch */
+	uint64_t cr3_writes;     /* by C; gates not counted */
+	uint64_t cr3_flushes;    /* ... without NOFLUSH. Without PCID that is all of them. */
+	uint64_t user_flushes;   /* asked of an exit's CR3 write. Without PCID each exit flushes. */
+	uint64_t flush_pages;    /* INVLPG */
+	uint64_t flush_full;     /* of one space or all kernel addresses, on one CPU */
+	uint64_t flush_ipis;     /* CPUs asked to flush */
+	uint64_t flush_lazy;     /* CPUs that were not asked, being lazy */
+	uint64_t invpcid_pages;  /* INVPCID of one address */
+	uint64_t invpcid_all;    /* INVPCID of everything */
+	uint64_t pge_toggles;    /* everything flushed by way of CR4.PGE */
+	uint64_t pge_was_off;    /* ... and it had been off: somebody else clears it */
+	uint64_t top_writes;
 };
 /* Summed over all CPUs. any. */
 void kaiser_stats(struct kaiser *k, struct kaiser_stats *st);

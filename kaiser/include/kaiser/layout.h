@@ -20,6 +20,8 @@
 #ifndef KAISER_LAYOUT_H
 #define KAISER_LAYOUT_H
 
+/* clang-format off */ /* each group has columns of its own */
+
 #define KAISER_PAGE_SHIFT 12
 #define KAISER_PAGE_SIZE  4096
 
@@ -64,7 +66,7 @@
 
 /* The private page: struct kaiser_cpu begins with these. */
 #define KAISER_PRIV_KSTACK    0x00 /* top of the running thread's kernel stack */
-#define KAISER_PRIV_EXIT_CR3  0x08 /* what the next exit to user mode loads */
+#define KAISER_PRIV_EXIT_CR3  0x08 /* what the next exit to user mode loads; bit 63 clear: flush */
 #define KAISER_PRIV_WIPE      0x10 /* IST stacks that hold residue: bit = IST index */
 #define KAISER_PRIV_NMI_STATE 0x14 /* KAISER_NMI_* */
 #define KAISER_PRIV_EXIT_VA   0x18 /* kaiser_exit_user in the window */
@@ -82,9 +84,14 @@
 #define KAISER_IST_NMI_RESTART 1
 #define KAISER_IST_NMI_EXIT    2
 
-/* CR3. The PCID bit and bit 63 are used only when PCID is. */
-#define KAISER_SWITCH_SHIFT 12
-#define KAISER_SWITCH_BIT   (1 << KAISER_SWITCH_SHIFT)
+/* CR3: SDM volume 3, 4.10.4. Bit 11, set in a user root's PCID, and bit 63, which asks the CPU to
+ * keep what it has cached under the PCID, are used only when PCID is. */
+#define KAISER_SWITCH_SHIFT    12
+#define KAISER_SWITCH_BIT      (1 << KAISER_SWITCH_SHIFT)
+#define KAISER_USER_PCID_SHIFT 11
+#define KAISER_USER_PCID       (1 << KAISER_USER_PCID_SHIFT)
+#define KAISER_NOFLUSH_SHIFT   63
+#define KAISER_PCID_MASK       0xfff
 
 /* Selectors: Linux's, since programs see them and SYSRET dictates their order. */
 #define KAISER_KERNEL_CS 0x10
