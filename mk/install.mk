@@ -29,6 +29,10 @@ endef
 
 install: ## Install library, headers, pkg-config file, linker fragment, command, man pages (PREFIX DESTDIR)
 	@scripts/deps.sh tools
+	@$(MAKE) --no-print-directory install-product
+
+# The same where somebody else sees to what it needs, as Debian's builders do.
+install-product:
 	@$(MAKE) --no-print-directory $(BUILD)/libkaiser.a $(BUILD)/kaiser $(BUILD)/kaiser.pc man
 	@$(MAKE) --no-print-directory install-files
 
@@ -46,8 +50,25 @@ dist: ## Make build/kaiser-VERSION.tar.gz from what git tracks
 	@mkdir -p $(BUILD)
 	git archive --format=tar.gz --prefix=kaiser-$(VERSION)/ -o $(BUILD)/kaiser-$(VERSION).tar.gz HEAD
 
+deb: ## Make Debian packages in build/deb from what git tracks, and let lintian judge them
+	@scripts/deps.sh build tools deb
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb/kaiser-$(VERSION)
+	git archive HEAD | tar -x -C $(BUILD)/deb/kaiser-$(VERSION)
+	printf 'kaiser (%s) unstable; urgency=medium\n\n  * Version %s: see CHANGELOG.md.\n\n -- %s  %s\n' $(VERSION) \
+	  $(VERSION) "$$(sed -n 's/^Maintainer: //p' debian/control)" "$$(git log -1 --format=%cD)" \
+	  >$(BUILD)/deb/kaiser-$(VERSION)/debian/changelog
+	cd $(BUILD)/deb/kaiser-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc -b >../build.log 2>&1 || \
+	  { tail -n 30 ../build.log; exit 1; }
+	lintian --fail-on error,warning $(BUILD)/deb/*.changes
+	@ls $(BUILD)/deb/*.deb
+
+deb-test: deb ## Install them in a fresh Debian 12 below build/chroot and run the command there (as root)
+	@scripts/deps.sh deb-test
+	+scripts/deb_test.sh $(BUILD)/deb $(BUILD)/chroot
+
 FORCE:
-.PHONY: install install-files uninstall dist FORCE
+.PHONY: install install-product install-files uninstall dist deb deb-test FORCE
 
 # The API's manual pages are made from the headers' comments.
 API_HEADERS := $(addprefix kaiser/include/kaiser/,kaiser.h verify.h)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Checks what a group of targets needs and installs what is missing through apt-get.
-#   scripts/deps.sh [-n] GROUP...        groups: build run iso tools test debug; -n only lists
+#   scripts/deps.sh [-n] GROUP...        groups: build run iso tools test deb deb-test debug; -n only lists
 # Quiet when nothing is missing. Where there is no apt-get the names are printed and it fails.
 set -u
 
@@ -19,6 +19,8 @@ table() {
 	test) table run && table iso && table tools && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
 		h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
 		pkg-config|pkg-config groff|groff-base' ;;
+	deb) echo 'dpkg-buildpackage|dpkg-dev dh|debhelper fakeroot|fakeroot lintian|lintian git|git' ;;
+	deb-test) echo 'debootstrap|debootstrap' ;;
 	debug) table run && echo 'gdb|gdb' ;;
 	*) echo "deps.sh: no group '$1'" >&2 && return 1 ;;
 	esac
@@ -35,7 +37,7 @@ present() {
 
 list=0
 [ "${1:-}" = -n ] && list=1 && shift
-[ $# -gt 0 ] || { echo "usage: deps.sh [-n] build|run|iso|tools|test|debug..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: deps.sh [-n] build|run|iso|tools|test|deb|deb-test|debug..." >&2; exit 2; }
 
 missing=
 for group; do

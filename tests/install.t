@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The library as a product: `make install` below a DESTDIR, found by pkg-config; the kernel of
 # docs/embedding.md, taken out of the document into an empty directory, built against that with gcc
-# and clang, booted on 1 and 2 CPUs, and audited from outside; the other examples; uninstall leaves
+# and clang, booted on 1 and 2 CPUs, and audited from outside; the other examples, each by its own check; uninstall leaves
 # nothing; kaiser/SOURCES alone builds the library.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -107,7 +107,7 @@ done
 
 # ---- the folder alone ----
 check "kaiser/SOURCES lists every source" diff <(grep -v '^#' kaiser/SOURCES) \
-	<(cd kaiser && ls src/*.c entry/*.S)
+	<(cd kaiser && ls src/*.c entry/*.S | LC_ALL=C sort)
 copied() ( # in a shell of its own: it changes the folder
 	cp -a kaiser "$tmp/copied" && cd "$tmp/copied" || exit 1
 	for f in $(grep -v '^#' SOURCES); do

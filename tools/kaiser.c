@@ -3,12 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <kaiser/version.h>
+
 #include "audit/audit.h"
 #include "bench/bench.h"
-
-#ifndef KAISER_TOOL_VERSION
-#define KAISER_TOOL_VERSION "0.1"
-#endif
 
 static const struct {
 	const char *name;
@@ -41,7 +39,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (!strcmp(argv[1], "--version")) {
-		printf("kaiser %s\n", KAISER_TOOL_VERSION);
+		printf("kaiser %d.%d.%d\n", KAISER_VERSION_MAJOR, KAISER_VERSION_MINOR,
+		       KAISER_VERSION_PATCH);
 		return 0;
 	}
 	for (size_t i = 0; i < COMMANDS; i++)

@@ -75,7 +75,7 @@ void memory_init(void)
 	uint64_t *top;
 
 	next_page = (uint64_t)image_end - KERNEL_BASE;
-	top = page_alloc(NULL, 0);
+	top = page_alloc(NULL, 1); /* on an even page: CR3 bit 12 says "user root" */
 	top[DIRECT_MAP >> 39 & 511] = boot_root[DIRECT_MAP >> 39 & 511] | PTE_NX;
 	map_image(top, image_text, image_rodata, 0);
 	map_image(top, image_rodata, image_data, PTE_NX);

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Installs the packages in a fresh Debian 12 and uses them there:
+#   scripts/deb_test.sh DIR-OF-DEBS CHROOT      as root; CHROOT is made if it is not there
+# The command judges a guest that it starts itself; the library builds the kernel of the documents.
+set -eu
+debs=$1 root=$2
+[ "$(id -u)" = 0 ] || { echo "deb_test.sh: debootstrap and chroot need root" >&2; exit 2; }
+[ -e "$root/etc/debian_version" ] || debootstrap --variant=minbase bookworm "$root"
+rm -rf "$root/debs"
+mkdir "$root/debs"
+cp "$debs"/*.deb "$root/debs/"
+chroot "$root" sh -eu <<'END'
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends /debs/*.deb qemu-system-x86 gcc make pkg-config libc6-dev >/tmp/apt.log 2>&1 || {
+	tail /tmp/apt.log
+	exit 1
+}
+rm -rf /tmp/tiny
+cp -r /usr/share/doc/libkaiser-dev/examples/tinyhost /tmp/tiny
+make -s -C /tmp/tiny
+kaiser audit --run -- qemu-system-x86_64 -accel tcg -kernel /tmp/tiny/tinyhost.elf \
+	-cpu max,vendor=GenuineIntel -smp 2 -m 64M -append pti=on -display none -nic none
+END
+echo "deb_test.sh: installed, built, audited"
