@@ -52,3 +52,10 @@ test: ## Install what is missing, build, run every test (T=FILE GUEST=REGEX UNIT
 	BUILD=$(BUILD) prove -j2 --timer --failures --comments $(T)
 
 .PHONY: user units test-build test
+
+bochs-guests: ## Every guest suite on Bochs' CPUs: PCID and INVPCID, PCID alone, neither (GUEST=REGEX)
+	@scripts/deps.sh test
+	@$(MAKE) --no-print-directory user kernel
+	BUILD=$(BUILD) BOCHS_LIST=tests/bochs_all.list prove --timer --failures --comments tests/bochs.t
+
+.PHONY: bochs-guests

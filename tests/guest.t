@@ -16,6 +16,24 @@ result() { # ok|not ok, text
 	echo "$1 $n - $2"
 }
 
+# A CPU model bochs:NAME is one of Bochs', which boots from a CD image.
+boot() {
+	local words storm=''
+	case ,$append, in *,NMI,*) storm=-N append=${append/,NMI/} ;; esac
+	words="${append//,/ } ${GUEST_APPEND:-}"
+	case $cpu in
+	bochs:*)
+		scripts/iso.sh -o "$tmp/iso" -k "$kernel" -i "$tmp/initrd" -a "$words" &&
+			scripts/bochs.sh -i 20000000 -c "${cpu#bochs:}" -s "$cpus" -m "${mem%M}" -t "$seconds" \
+				-l "$tmp/log" "$tmp/iso"
+		;;
+	*)
+		scripts/qemu.sh -q $storm -k "$kernel" -i "$tmp/initrd" -s "$cpus" -m "$mem" -c "$cpu" \
+			-t "$seconds" -a "$words" -l "$tmp/log"
+		;;
+	esac
+}
+
 while read -r name cpus mem cpu append suite seconds; do
 	case $name in '' | \#*) continue ;; esac
 	[[ $name =~ ${GUEST:-.} ]] || continue
@@ -28,10 +46,7 @@ while read -r name cpus mem cpu append suite seconds; do
 		sed 's/^/# /' "$tmp/err"
 		continue
 	fi
-	storm=''
-	case ,$append, in *,NMI,*) storm=-N append=${append/,NMI/} ;; esac
-	scripts/qemu.sh -q $storm -k "$kernel" -i "$tmp/initrd" -s "$cpus" -m "$mem" -c "$cpu" \
-		-t "$seconds" -a "${append//,/ } ${GUEST_APPEND:-}" -l "$tmp/log" 2>"$tmp/err"
+	boot >/dev/null 2>"$tmp/err"
 	code=$?
 	# The suite's lines may come after a line of the kernel's that had no end yet.
 	awk -v guest="$name" -v base="$n" '

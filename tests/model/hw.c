@@ -12,9 +12,6 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-void hw_write_cr4(uint64_t v);
-void hw_invpcid(unsigned type, uint64_t pcid, uint64_t va);
-
 struct model m;
 static struct fiber scheduler;
 

@@ -226,7 +226,6 @@ void irq_off(void);
 void irq_on(void);
 void run_space(int n);
 void go_lazy(void);
-void kaiser_space_lazy(struct kaiser *k) __attribute__((weak));
 
 /* memory.c */
 void op_map(const struct step *st);

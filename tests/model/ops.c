@@ -64,8 +64,7 @@ void go_lazy(void)
 		return;
 	irq_off();
 	c->lazy = true;
-	if (kaiser_space_lazy)
-		kaiser_space_lazy(&m.k);
+	kaiser_space_lazy(&m.k);
 	irq_on();
 }
 

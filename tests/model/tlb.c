@@ -72,7 +72,6 @@ static bool set_insert(struct tlb_set *s, const struct tlb_entry *e)
 		if (same(&s->e[(uint32_t)s->index[b]], e))
 			return false;
 	s->e[s->n] = *e;
-	s->e[s->n].mark = false;
 	index_add(s, s->n++);
 	return true;
 }

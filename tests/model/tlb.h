@@ -35,7 +35,9 @@ struct tlb_entry {
 			* so it covers 2^(12 + 9 * level) bytes just the same */
 	uint8_t rights;
 	bool table, global;
-	bool mark; /* the owner's: cleared when made */
+	/* The owner's, kept as it was when the entry was first made: where the entry lay that it
+	 * came from, and what that held. */
+	uint64_t from, made;
 };
 
 struct tlb_set {
