@@ -8,9 +8,32 @@
 struct files {
 	int refs;
 	spinlock_t lock;
+	uint64_t open[NOFILE / 64]; /* of each slot: whether it holds a file */
 	struct file *file[NOFILE];
 	bool cloexec[NOFILE];
 };
+
+/* The first open slot from fd on; NOFILE: none. The lock is held, or nobody else has the table. */
+static unsigned next_open(const struct files *fs, unsigned fd)
+{
+	for (; fd < NOFILE; fd = (fd | 63) + 1) {
+		uint64_t m = fs->open[fd / 64] >> fd % 64;
+
+		if (m)
+			return fd + (unsigned)__builtin_ctzll(m);
+	}
+	return NOFILE;
+}
+
+static void fill_slot(struct files *fs, unsigned fd, struct file *f, bool cloexec)
+{
+	fs->file[fd] = f;
+	fs->cloexec[fd] = cloexec;
+	if (f)
+		fs->open[fd / 64] |= BIT(fd % 64);
+	else
+		fs->open[fd / 64] &= ~BIT(fd % 64);
+}
 
 struct files *files_create(void)
 {
@@ -26,11 +49,9 @@ struct files *files_copy(struct files *from)
 	if (fs == NULL)
 		return NULL;
 	spin_lock(&from->lock);
-	for (unsigned i = 0; i < NOFILE; i++) {
-		fs->file[i] = from->file[i];
-		fs->cloexec[i] = from->cloexec[i];
-		if (fs->file[i] != NULL)
-			file_get(fs->file[i]);
+	for (unsigned i = 0; (i = next_open(from, i)) < NOFILE; i++) {
+		fill_slot(fs, i, from->file[i], from->cloexec[i]);
+		file_get(fs->file[i]);
 	}
 	spin_unlock(&from->lock);
 	return fs;
@@ -51,10 +72,8 @@ static struct file *take(struct files *fs, unsigned fd, bool any)
 {
 	spin_lock(&fs->lock);
 	struct file *f = any || fs->cloexec[fd] ? fs->file[fd] : NULL;
-	if (f != NULL) {
-		fs->file[fd] = NULL;
-		fs->cloexec[fd] = false;
-	}
+	if (f != NULL)
+		fill_slot(fs, fd, NULL, false);
 	spin_unlock(&fs->lock);
 	return f;
 }
@@ -71,14 +90,14 @@ void files_put(struct files *fs)
 {
 	if (fs == NULL || __atomic_sub_fetch(&fs->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	for (unsigned i = 0; i < NOFILE; i++)
+	for (unsigned i = 0; (i = next_open(fs, i)) < NOFILE; i++)
 		drop(fs, take(fs, i, true));
 	kfree(fs);
 }
 
 void files_close_on_exec(struct files *fs)
 {
-	for (unsigned i = 0; i < NOFILE; i++)
+	for (unsigned i = 0; (i = next_open(fs, i)) < NOFILE; i++)
 		drop(fs, take(fs, i, false));
 }
 
@@ -124,8 +143,7 @@ int fd_install_from(struct file *f, bool cloexec, unsigned min)
 	for (unsigned i = min; i < limit; i++) {
 		if (fs->file[i] != NULL)
 			continue;
-		fs->file[i] = f;
-		fs->cloexec[i] = cloexec;
+		fill_slot(fs, i, f, cloexec);
 		fd = (int)i;
 		break;
 	}
@@ -196,8 +214,7 @@ static long dup_to(int from, int to, bool cloexec)
 		return -EBADF;
 	spin_lock(&fs->lock);
 	struct file *old = fs->file[to];
-	fs->file[to] = f;
-	fs->cloexec[to] = cloexec;
+	fill_slot(fs, (unsigned)to, f, cloexec);
 	spin_unlock(&fs->lock);
 	drop(fs, old);
 	return to;

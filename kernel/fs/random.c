@@ -17,13 +17,16 @@ enum { GRND_NONBLOCK = 1, GRND_RANDOM = 2, GRND_INSECURE = 4, STIR_EVENTS = 64 }
 static spinlock_t lock = SPINLOCK_INIT; /* irqsave */
 static uint32_t pool[8];
 static bool started;
+static uint8_t kept[64];
+static unsigned kept_left; /* bytes at the end of it that nobody got yet */
 
 static uint32_t rotl(uint32_t v, unsigned n)
 {
 	return v << n | v >> (32 - n);
 }
 
-static void quarter(uint32_t *x, unsigned a, unsigned b, unsigned c, unsigned d)
+static inline __attribute__((__always_inline__)) void quarter(uint32_t *x, unsigned a, unsigned b,
+							      unsigned c, unsigned d)
 {
 	x[a] += x[b];
 	x[d] = rotl(x[d] ^ x[a], 16);
@@ -86,6 +89,9 @@ static void mix(const void *seed, size_t n)
 	}
 	chacha_block(pool, n, block);
 	memcpy(pool, block, sizeof(pool));
+	/* What is kept was drawn before. */
+	wipe(kept, sizeof(kept));
+	kept_left = 0;
 	wipe(in, sizeof(in));
 	wipe(block, sizeof(block));
 }
@@ -126,19 +132,21 @@ void random_stir(void)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-void random_bytes(void *buf, size_t n)
+/* A key for one stream. lock held. */
+static void draw_key(uint32_t key[8])
 {
-	uint8_t *p = buf;
-	uint32_t block[16], key[8];
-
-	uint64_t flags = spin_lock_irqsave(&lock);
+	uint32_t block[16];
 	mix_machine(started ? 1 : 32);
 	started = true;
 	chacha_block(pool, UINT64_MAX, block);
 	memcpy(pool, block, sizeof(pool));
-	memcpy(key, block + 8, sizeof(key));
-	spin_unlock_irqrestore(&lock, flags);
+	memcpy(key, block + 8, 32);
+	wipe(block, sizeof(block));
+}
 
+static void stream(const uint32_t key[8], uint8_t *p, size_t n)
+{
+	uint32_t block[16];
 	for (uint64_t i = 0; n > 0; i++) {
 		size_t k = MIN(n, sizeof(block));
 		chacha_block(key, i, block);
@@ -147,6 +155,35 @@ void random_bytes(void *buf, size_t n)
 		n -= k;
 	}
 	wipe(block, sizeof(block));
+}
+
+/* lock held */
+static void take_kept(uint8_t *p, size_t n)
+{
+	uint32_t key[8];
+	if (kept_left < n) {
+		draw_key(key);
+		stream(key, kept, sizeof(kept));
+		wipe(key, sizeof(key));
+		kept_left = sizeof(kept);
+	}
+	kept_left -= (unsigned)n;
+	memcpy(p, kept + kept_left, n);
+	wipe(kept + kept_left, n);
+}
+
+void random_bytes(void *buf, size_t n)
+{
+	uint32_t key[8];
+	uint64_t flags = spin_lock_irqsave(&lock);
+	if (n <= 16) {
+		take_kept(buf, n);
+		spin_unlock_irqrestore(&lock, flags);
+		return;
+	}
+	draw_key(key);
+	spin_unlock_irqrestore(&lock, flags);
+	stream(key, buf, n);
 	wipe(key, sizeof(key));
 }
 

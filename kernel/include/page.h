@@ -9,7 +9,10 @@
 typedef uint64_t phys_t;
 
 struct page {
-	struct list link;    /* the allocator's, or the owner's while allocated */
+	union {
+		struct list link; /* the allocator's, or the owner's while allocated */
+		uint64_t groups;  /* of a page table in use: mm/tables.c */
+	};
 	int32_t refs;        /* mappings and other owners; 0: free. Atomic */
 	uint8_t order;       /* of a free or allocated run, in its first page */
 	uint8_t state;       /* enum page_state, page.c only */

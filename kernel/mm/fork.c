@@ -43,7 +43,7 @@ static int copy_area(struct mm *parent, struct mm *child, const struct vma *v, b
 
 struct mm *mm_fork(struct mm *parent)
 {
-	struct mm *child = mm_create();
+	struct mm *child = mm_blank();
 	bool demoted = false;
 	int err = 0;
 

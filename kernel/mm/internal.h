@@ -52,7 +52,10 @@ static inline struct tree mm_stash(struct mm *mm)
 	return (struct tree){mm, true};
 }
 
-/* The leaf entry for va, or NULL if its tables do not exist. */
+/* An empty table; NULL when out of memory. */
+uint64_t *table_new(void);
+/* The leaf entry for va, or NULL if its tables do not exist. Only an entry that tree_make() gave
+ * out, in this or an earlier call, may become one that is not zero. */
 uint64_t *tree_find(struct tree t, uint64_t va);
 /* The same, making tables; NULL when out of memory. */
 uint64_t *tree_make(struct tree t, uint64_t va);
@@ -116,6 +119,11 @@ void shared_anon_get(struct shared_anon *a);
 void shared_anon_put(struct shared_anon *a);
 /* A reference for the caller; err_ptr(-EIO) beyond the end, -ENOMEM. */
 struct page *shared_anon_page(struct shared_anon *a, uint64_t pos);
+
+/* ---- mm.c --------------------------------------------------------------------------------- */
+
+/* Without a place for its mappings yet: fork takes the parent's. */
+struct mm *mm_blank(void);
 
 /* ---- fault.c, mmap.c ---------------------------------------------------------------------- */
 

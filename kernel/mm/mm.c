@@ -14,11 +14,10 @@
 
 uint8_t uaccess_smap;
 
-struct mm *mm_create(void)
+struct mm *mm_blank(void)
 {
 	struct mm *mm = kzalloc(sizeof(*mm));
-	uint64_t *top = page_zalloc();
-	uint64_t shift;
+	uint64_t *top = table_new();
 
 	if (!mm || !top || kaiser_space_init(&kaiser, &mm->space, top) != KAISER_OK) {
 		if (top)
@@ -29,6 +28,16 @@ struct mm *mm_create(void)
 	mm->refs = 1;
 	mutex_init(&mm->lock);
 	list_init(&mm->areas);
+	return mm;
+}
+
+struct mm *mm_create(void)
+{
+	struct mm *mm = mm_blank();
+	uint64_t shift;
+
+	if (!mm)
+		return NULL;
 	random_bytes(&shift, sizeof(shift));
 	mm->mmap_top = USER_END - MM_STACK_ROOM - shift % MMAP_RANDOM_PAGES * PAGE_SIZE;
 	return mm;

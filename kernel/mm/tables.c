@@ -6,11 +6,17 @@
  * kaiser_space_set_top() only. A not-present entry is always zero. The order of every removal:
  * entry cleared, every CPU's TLB flushed, and only then the page or table given back. mm->lock is
  * held throughout.
+ *
+ * A table is sparse, and walking 512 entries to find two is most of what fork and munmap would do.
+ * So a table's struct page has a bit for each group of eight entries, one cache line, that may hold
+ * something: set when tree_make() gives an entry out, and never cleared, since a group that is
+ * looked at in vain costs little.
  */
 #include "internal.h"
 #include "printk.h"
 
 #define TABLE_ENTRIES 512
+#define GROUP         8
 #define PTE_LINK      (PTE_P | PTE_W | PTE_U)
 #define USER_TOP      BIT(47) /* of what a tree may hold */
 
@@ -40,6 +46,35 @@ static uint64_t *top_of(struct tree t)
 	return t.stash ? t.mm->stash : t.mm->space.top;
 }
 
+static uint64_t *groups_of(const uint64_t *table)
+{
+	return &phys_to_page(virt_to_phys(table))->groups;
+}
+
+uint64_t *table_new(void)
+{
+	uint64_t *table = page_zalloc();
+
+	if (table)
+		*groups_of(table) = 0;
+	return table;
+}
+
+/* The index of the first entry from i on that is not zero; TABLE_ENTRIES: none. */
+static unsigned next_entry(const uint64_t *table, unsigned i)
+{
+	uint64_t m = *groups_of(table) & (i < TABLE_ENTRIES ? UINT64_MAX << i / GROUP : 0);
+
+	for (; m; m &= m - 1) {
+		unsigned group = (unsigned)__builtin_ctzll(m) * GROUP;
+
+		for (i = MAX(i, group); i < group + GROUP; i++)
+			if (table[i])
+				return i;
+	}
+	return TABLE_ENTRIES;
+}
+
 uint64_t *tree_find(struct tree t, uint64_t va)
 {
 	uint64_t *table = top_of(t);
@@ -52,35 +87,44 @@ uint64_t *tree_find(struct tree t, uint64_t va)
 	return table ? &table[index_of(va, 0)] : NULL;
 }
 
+/* Makes the table that entry i of `table`, of level l, is to lead to. NULL: out of memory. */
+static uint64_t *make_below(struct tree t, uint64_t *table, unsigned l, unsigned i)
+{
+	uint64_t *fresh = table_new();
+	uint64_t link;
+
+	if (!fresh)
+		return NULL;
+	link = virt_to_phys(fresh) | PTE_LINK;
+	*groups_of(table) |= BIT(i / GROUP);
+	if (l == top_level() && !t.stash) {
+		int err = kaiser_space_set_top(&t.mm->space, i, link);
+
+		kassert(err == KAISER_OK);
+	} else {
+		__atomic_store_n(&table[i], link, __ATOMIC_RELEASE);
+	}
+	return fresh;
+}
+
 uint64_t *tree_make(struct tree t, uint64_t va)
 {
 	uint64_t *table;
+	unsigned i;
 
 	kassert(va < USER_TOP);
 	if (t.stash && !t.mm->stash)
-		t.mm->stash = page_zalloc();
+		t.mm->stash = table_new();
 	table = top_of(t);
 	for (unsigned l = top_level(); table && l > 0; l--) {
-		uint64_t *e = &table[index_of(va, l)];
-
-		if (!(*e & PTE_P)) {
-			void *fresh = page_zalloc();
-			uint64_t link;
-
-			if (!fresh)
-				return NULL;
-			link = virt_to_phys(fresh) | PTE_LINK;
-			if (l == top_level() && !t.stash) {
-				int err = kaiser_space_set_top(&t.mm->space, index_of(va, l), link);
-
-				kassert(err == KAISER_OK);
-			} else {
-				__atomic_store_n(e, link, __ATOMIC_RELEASE);
-			}
-		}
-		table = table_of(*e);
+		i = index_of(va, l);
+		table = table[i] & PTE_P ? table_of(table[i]) : make_below(t, table, l, i);
 	}
-	return table ? &table[index_of(va, 0)] : NULL;
+	if (!table)
+		return NULL;
+	i = index_of(va, 0);
+	*groups_of(table) |= BIT(i / GROUP);
+	return &table[i];
 }
 
 uint64_t *tree_next(struct tree t, uint64_t *va, uint64_t end)
@@ -89,23 +133,19 @@ uint64_t *tree_next(struct tree t, uint64_t *va, uint64_t end)
 
 	while (top && *va < end) {
 		uint64_t *table = top;
-		unsigned l;
 
-		for (l = top_level(); l > 0; l--) {
-			uint64_t e = table[index_of(*va, l)];
+		for (unsigned l = top_level();; l--) {
+			unsigned i = index_of(*va, l), found = next_entry(table, i);
 
-			if (!(e & PTE_P))
+			if (found != i)
+				*va = ALIGN_DOWN(*va, span(l)) + (found - i) * span(l);
+			if (*va >= end)
+				return NULL;
+			if (found == TABLE_ENTRIES)
 				break;
-			table = table_of(e);
-		}
-		if (l > 0) {
-			*va = ALIGN_DOWN(*va, span(l)) + span(l);
-			continue;
-		}
-		for (unsigned i = index_of(*va, 0); i < TABLE_ENTRIES && *va < end; i++) {
-			if (table[i])
-				return &table[i];
-			*va += PAGE_SIZE;
+			if (l == 0)
+				return &table[found];
+			table = table_of(table[found]);
 		}
 	}
 	return NULL;
@@ -156,8 +196,8 @@ struct pruned {
 /* Moves a table and those below it to the list. */
 static void collect(struct pruned *out, uint64_t *table, unsigned level)
 {
-	for (unsigned i = 0; level > 0 && i < TABLE_ENTRIES; i++)
-		if (table[i] & PTE_P)
+	if (level > 0)
+		for (unsigned i = 0; (i = next_entry(table, i)) < TABLE_ENTRIES; i++)
 			collect(out, table_of(table[i]), level - 1);
 	list_add(&out->tables, &phys_to_page(virt_to_phys(table))->link);
 }
@@ -165,16 +205,14 @@ static void collect(struct pruned *out, uint64_t *table, unsigned level)
 static void prune_level(struct tree t, struct pruned *out, uint64_t *table, unsigned level,
 			uint64_t base, uint64_t lo, uint64_t hi)
 {
-	unsigned n = level == top_level() ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
+	unsigned i = lo > base ? index_of(lo, level) : 0;
 
-	for (unsigned i = lo > base ? index_of(lo, level) : 0; i < n; i++) {
+	for (; (i = next_entry(table, i)) < TABLE_ENTRIES; i++) {
 		uint64_t start = base + i * span(level), end = start + span(level);
 		uint64_t e = table[i];
 
 		if (start >= hi)
 			return;
-		if (!(e & PTE_P))
-			continue;
 		if (start < lo || end > hi) {
 			if (level > 1)
 				prune_level(t, out, table_of(e), level - 1, start, lo, hi);
@@ -224,9 +262,6 @@ void tree_destroy(struct tree t)
 		return;
 	for (; (e = tree_next(t, &va, USER_TOP)) != NULL; va += PAGE_SIZE)
 		put_leaf(*e);
-	for (unsigned i = 0; i < TABLE_ENTRIES / 2; i++)
-		if (top[i] & PTE_P)
-			collect(&out, table_of(top[i]), top_level() - 1);
+	collect(&out, top, top_level());
 	free_tables(&out.tables);
-	page_free_virt(top);
 }
