@@ -76,7 +76,9 @@ begin:	movq	%rdi, %r13
 	imulq	$0x01010101, %r13, %rax
 	movq	%rax, 0x800000		/* its own memory holds its own number only */
 	ret
-check:	imulq	$0x01010101, %r13, %rax
+check:	movl	$100000, %ecx		/* some time in user mode, for those who look from outside */
+	loop	.
+	imulq	$0x01010101, %r13, %rax
 	cmpq	%rax, 0x800000
 	jne	wrong
 	decq	%r15
