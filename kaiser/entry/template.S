@@ -58,6 +58,7 @@
 #define GS_WIPE     %gs:(KAISER_GS_PRIVATE + KAISER_PRIV_WIPE)
 #define GS_USER_END %gs:(KAISER_GS_PRIVATE + KAISER_PRIV_USER_END)
 #define GS_ENTRY_TOP %gs:(KAISER_GS_PRIVATE + KAISER_PRIV_ENTRY_TOP)
+#define GS_IRET_TOP  %gs:(KAISER_GS_PRIVATE + KAISER_PRIV_IRET_TOP)
 
 /* All records of the marks, patches and alternatives are made in this object, so labels before the
  * first and after the last delimit them, whatever the host's linker script does. */

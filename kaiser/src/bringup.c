@@ -116,6 +116,8 @@ static int build_shared(struct kaiser *k, unsigned *mapped)
 	top = k->cfg.ops->phys_to_virt(k->cfg.ctx, k->cfg.kernel_root);
 	for (unsigned i = 0; i < 256; i++)
 		k->kernel_half[i] = top[256 + i];
+	if (!kaiser_ldt_config_ok(k))
+		return KAISER_E_ARG;
 	return kaiser_space_init(k, &k->empty, k->empty.top);
 }
 
@@ -194,7 +196,7 @@ static void cpu_fill(struct kaiser *k, struct kaiser_cpu *c)
 	c->exit_va = window_va(k, kaiser_exit_user);
 	c->self = (struct kaiser_cpu *)(entry + KAISER_GS_PRIVATE);
 	c->user_end = k->cfg.user_end - KAISER_PAGE_SIZE;
-	c->entry_top = entry + KAISER_ENTRY_STACK_TOP;
+	c->entry_top = c->iret_top = entry + KAISER_ENTRY_STACK_TOP;
 	kaiser_descriptors_build(k, c->number, c->page[KAISER_CPU_DESC / KAISER_PAGE_SIZE]);
 }
 
@@ -226,12 +228,13 @@ int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu)
 	for (unsigned i = 0; i < KAISER_STRIDE_PAGES; i++)
 		c->page[i] = page[i];
 	err = kaiser_window_tables_build(k, c);
-	if (!err) {
+	if (!err)
+		err = kaiser_ldt_cpu_alloc(k, c);
+	if (!err)
 		err = kaiser_slots_alloc(k, c);
-		if (err)
-			kaiser_window_tables_free(k, c);
-	}
 	if (err) {
+		kaiser_ldt_cpu_free(k, c);
+		kaiser_window_tables_free(k, c);
 		stride_free(k, cpu, page);
 		return err;
 	}

@@ -51,6 +51,7 @@ struct kaiser_cpu;
 struct kaiser_cpu *hw_this_cpu(void);
 void hw_load_tables(const struct hw_table_ptr *writable_gdt, const struct hw_table_ptr *gdt);
 void hw_load_idt(const struct hw_table_ptr *idt);
+void hw_load_ldt(uint16_t selector);
 void hw_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4]);
 
 #else
@@ -191,6 +192,11 @@ static inline void hw_load_tables(const struct hw_table_ptr *writable_gdt,
 static inline void hw_load_idt(const struct hw_table_ptr *idt)
 {
 	__asm__ volatile("lidt %0" ::"m"(*idt) : "memory");
+}
+
+static inline void hw_load_ldt(uint16_t selector)
+{
+	__asm__ volatile("lldt %0" ::"r"(selector) : "memory");
 }
 
 static inline void hw_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])

@@ -26,6 +26,7 @@ struct kaiser_slot {
 	uint64_t loaded_at;         /* to find the one that was loaded longest ago */
 	uint64_t seq;               /* odd while the roots disagree: verify_self.c */
 	uint64_t used[4];           /* user-half entries that are set in the roots */
+	uint64_t ldt;               /* of the space, as the roots have it */
 	uint64_t *root;             /* 1024 entries: the kernel root, then the user root */
 	kaiser_pa_t pa;             /* of the kernel root; the user root is the next page */
 	bool stale;                 /* the kernel PCID must be flushed when it is loaded */
@@ -35,6 +36,7 @@ struct kaiser_slot {
 
 #define KAISER_STRIDE_PAGES  (KAISER_CPU_STRIDE / KAISER_PAGE_SIZE)
 #define KAISER_WINDOW_TABLES 8
+#define KAISER_LEVELS_MAX    5
 
 /* The private page. Assembly knows the first fields: layout.h. */
 struct kaiser_cpu {
@@ -47,6 +49,7 @@ struct kaiser_cpu {
 	uint64_t trace_pos;
 	uint64_t user_end;
 	uint64_t entry_top;
+	uint64_t iret_top;
 
 	struct kaiser *k;
 	unsigned number;
@@ -61,6 +64,8 @@ struct kaiser_cpu {
 	void *page[KAISER_STRIDE_PAGES];       /* writable aliases, by place in the stride */
 	uint64_t *table[KAISER_WINDOW_TABLES]; /* of the user root's window; [0] on top */
 	unsigned tables;
+	uint64_t *stack16_table[KAISER_LEVELS_MAX - 1]; /* ldt.c; [0] has the leaf */
+	uint64_t stack16_va;                            /* what it maps; 0: nothing */
 	/* A kernel thread runs: flushes that free no table pass this CPU by. Read by others, so it
 	 * has a line of its own. atomic */
 	_Alignas(64) bool lazy;
@@ -112,6 +117,29 @@ void kaiser_pcid_decide(struct kaiser_policy *p, bool refused);
 int kaiser_pcid_enter(const struct kaiser *k);
 void kaiser_pcid_leave(const struct kaiser *k);
 
+/* Writes one entry of each root as one change: verify_self.c. */
+void kaiser_slot_write_pair(struct kaiser_slot *s, unsigned index, uint64_t kernel, uint64_t user);
+
+/* ldt.c. What is passed about is space.ldt. */
+uint64_t kaiser_slot_va(const struct kaiser *k, unsigned top);
+uint64_t kaiser_ldt_va(const struct kaiser *k);
+unsigned kaiser_ldt_pages(uint64_t ldt);
+bool kaiser_ldt_config_ok(const struct kaiser *k);
+int kaiser_ldt_cpu_alloc(struct kaiser *k, struct kaiser_cpu *c);
+void kaiser_ldt_cpu_free(struct kaiser *k, struct kaiser_cpu *c);
+/* The slot's roots get the space's LDT, or lose the one they had; returns which. */
+uint64_t kaiser_ldt_write_slot(struct kaiser_cpu *c, struct kaiser_slot *s,
+			       const struct kaiser_space *sp);
+void kaiser_ldt_load(struct kaiser_cpu *c, uint64_t ldt);
+void kaiser_ldt_exit(struct kaiser_cpu *c, const struct pt_regs *regs);
+void kaiser_ldt_evicted(struct kaiser_space *s);
+
+/* allowed.c: what user roots of c may map while a space with that LDT is loaded. */
+#define KAISER_ALLOWED_MAX 16
+struct kaiser_allowed;
+size_t kaiser_allowed_list(const struct kaiser *k, const struct kaiser_cpu *c, uint64_t ldt,
+			   struct kaiser_allowed *list);
+
 /* policy.c */
 int kaiser_policy_refuse(void);
 void kaiser_policy_decide(struct kaiser_policy *p, enum kaiser_mode asked);
@@ -129,7 +157,7 @@ void kaiser_from_syscall(struct pt_regs *regs);
 void kaiser_from_ia32(struct pt_regs *regs, unsigned how);
 int kaiser_ist_event(struct pt_regs *regs, unsigned vector);
 void kaiser_nmi_event(struct pt_regs *regs);
-void kaiser_wipe_ist(void);
+void kaiser_exit_work(const struct pt_regs *regs);
 void kaiser_missed_switch_event(void);
 void kaiser_unexpected_event(unsigned vector, uint64_t ip);
 

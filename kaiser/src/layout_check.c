@@ -14,6 +14,7 @@ AT(struct kaiser_cpu, self, KAISER_PRIV_SELF);
 AT(struct kaiser_cpu, trace_pos, KAISER_PRIV_TRACE_POS);
 AT(struct kaiser_cpu, user_end, KAISER_PRIV_USER_END);
 AT(struct kaiser_cpu, entry_top, KAISER_PRIV_ENTRY_TOP);
+AT(struct kaiser_cpu, iret_top, KAISER_PRIV_IRET_TOP);
 _Static_assert(sizeof(struct kaiser_cpu) <= KAISER_PAGE_SIZE, "the private page is too small");
 
 AT(struct pt_regs, r15, KAISER_R15);

@@ -41,6 +41,15 @@ void kaiser_slots_free(struct kaiser *k, struct kaiser_cpu *c)
 	}
 }
 
+void kaiser_slot_write_pair(struct kaiser_slot *s, unsigned index, uint64_t kernel, uint64_t user)
+{
+	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&s->root[index], kernel, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->root[USER_ROOT + index], user, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELEASE);
+}
+
 void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s,
 			     const struct kaiser_space *sp, unsigned index, uint64_t entry)
 {
@@ -54,11 +63,7 @@ void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s,
 		s->used[index / 64] |= bit;
 	else
 		s->used[index / 64] &= ~bit;
-	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	__atomic_store_n(&s->root[index], poison ? entry | PTE_NX : entry, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->root[USER_ROOT + index], user ? entry : 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELEASE);
+	kaiser_slot_write_pair(s, index, poison ? entry | PTE_NX : entry, user ? entry : 0);
 }
 
 /* The slot, not loaded, becomes a copy of the space: old and new entries alike are written. */
@@ -73,6 +78,7 @@ static void slot_fill(struct kaiser_cpu *c, struct kaiser_slot *s, const struct 
 						__atomic_load_n(&sp->top[index], __ATOMIC_RELAXED));
 		}
 	}
+	s->ldt = kaiser_ldt_write_slot(c, s, sp);
 }
 
 void kaiser_slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s)
@@ -235,6 +241,7 @@ void kaiser_space_switch(struct kaiser *k, struct kaiser_space *sp)
 	s->gen = gen;
 	s->tlb_gen = tlb_gen;
 	kaiser_load_slot(c, index);
+	kaiser_ldt_load(c, s->ldt);
 	if (from && from != sp)
 		__atomic_and_fetch(&from->active, ~cpu_bit(c), __ATOMIC_SEQ_CST);
 }

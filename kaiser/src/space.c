@@ -93,6 +93,7 @@ void kaiser_space_evict(struct kaiser_space *s)
 	hw_irq_restore(flags);
 	if (mask & ~self)
 		ops->call_cpus(s->k->cfg.ctx, mask & ~self, evict_here, s);
+	kaiser_ldt_evicted(s);
 }
 
 /* A foreign table may be an odd page's neighbour of nothing: an NMI that finds bit 12 set in CR3

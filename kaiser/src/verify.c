@@ -41,6 +41,8 @@ static const struct kaiser_check checks[] = {
 	 kaiser_check_self_map, KAISER_KNOWN_CR3},
 	{"direct_map", KAISER_ERROR, "physical memory is not mapped in a row",
 	 kaiser_check_direct_map, KAISER_KNOWN_CR3},
+	{"ldt", KAISER_ERROR, "the LDT holds accessed segments of ring 3 and nothing else",
+	 kaiser_check_ldt, KAISER_KNOWN_CR3 | KAISER_KNOWN_LDT},
 	{"readable", KAISER_INFO, "how much supervisor memory the user root maps",
 	 kaiser_check_readable, KAISER_KNOWN_CR3},
 };

@@ -268,3 +268,42 @@ void kaiser_check_sufficient(struct kaiser_run *r)
 	if (known(m, KAISER_KNOWN_SYSENTER) && (m->sysenter_cs & ~3u))
 		need_code(r, m->sysenter_eip, "SYSENTER");
 }
+
+#define DESC_ACCESSED (UINT64_C(1) << 40)
+#define DESC_CODE     (UINT64_C(1) << 43)
+#define DESC_SEGMENT  (UINT64_C(1) << 44)
+#define DESC_DPL3     (UINT64_C(3) << 45)
+#define DESC_LONG     (UINT64_C(1) << 53)
+
+/* What a program could do with a descriptor that is not its own: a call gate leads to any address
+ * at ring 0. One that is not accessed the CPU would write to, in a page that is read-only. */
+static const char *descriptor_bad(uint64_t d)
+{
+	if (d == 0)
+		return NULL;
+	if (!(d & DESC_SEGMENT))
+		return "a gate or a system segment in the LDT";
+	if ((d & DESC_DPL3) != DESC_DPL3)
+		return "a segment in the LDT that is not of ring 3";
+	if ((d & DESC_CODE) && (d & DESC_LONG))
+		return "a segment of 64-bit code in the LDT";
+	return d & DESC_ACCESSED ? NULL : "a segment in the LDT that the CPU would mark accessed";
+}
+
+void kaiser_check_ldt(struct kaiser_run *r)
+{
+	const struct kaiser_machine *m = r->m;
+	unsigned reported = 0;
+
+	for (uint64_t i = 0; m->ldt_base && i + 7 <= m->ldt_limit && reported < REPORT_MAX;
+	     i += 8) {
+		uint64_t d, at = m->ldt_base + i;
+		const char *bad = "the LDT is not mapped";
+		if (kaiser_read_virtual(m, kaiser_root_of(m->cr3), at, &d, 8))
+			bad = descriptor_bad(d);
+		if (!bad)
+			continue;
+		kaiser_report_at(r, at, at + 8, 0, bad);
+		reported++;
+	}
+}

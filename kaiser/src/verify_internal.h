@@ -85,6 +85,7 @@ void kaiser_check_nx_poison(struct kaiser_run *r);
 void kaiser_check_sync(struct kaiser_run *r);
 /* verify_cpu.c */
 void kaiser_check_sufficient(struct kaiser_run *r);
+void kaiser_check_ldt(struct kaiser_run *r);
 /* verify_pointers.c */
 void kaiser_check_pointers(struct kaiser_run *r);
 /* verify_tlb.c */

@@ -51,9 +51,20 @@ static bool is_live(const struct kaiser_machine *m, uint64_t va)
 	return va + 8 > m->live_start && va < m->live_end;
 }
 
+/* In memory of the running program's own choice, at a place that user mode may know: the GDT tells.
+ */
+static bool is_users(const struct kaiser_machine *m, uint64_t va)
+{
+	for (size_t i = 0; known(m, KAISER_KNOWN_ALLOWED) && i < m->allowed_count; i++)
+		if (m->allowed[i].users && va >= m->allowed[i].start && va < m->allowed[i].end)
+			return true;
+	return false;
+}
+
 static bool in_window(const struct kaiser_machine *m, uint64_t v)
 {
-	return known(m, KAISER_KNOWN_WINDOW) && v >= m->window_start && v <= m->window_end;
+	return (known(m, KAISER_KNOWN_WINDOW) && v >= m->window_start && v <= m->window_end) ||
+	       is_users(m, v);
 }
 
 static bool kernel_maps(const struct kaiser_machine *m, uint64_t va, unsigned rights)
@@ -169,7 +180,7 @@ static int scan_visit(void *arg, const struct kaiser_visit *v)
 {
 	struct scan *s = arg;
 
-	if (!kaiser_is_visible(s->r->m, v))
+	if (!kaiser_is_visible(s->r->m, v) || is_users(s->r->m, v->va))
 		return 0;
 	s->exec = v->rights & KAISER_MAY_EXEC;
 	for (uint64_t o = 0; o < v->size; o += CHUNK) {

@@ -2,11 +2,11 @@
 /*
  * The table run on the library's own roots, while other CPUs run.
  *
- * What a user root maps in the kernel half never changes once a CPU is prepared, so it can be
- * walked at any time. The user half's top level does change. Each entry of a pair is two stores,
- * and slot->seq is odd between them (slots.c): a look at the user half counts only if it saw one
- * even value before and after. Below the top level this does not look: those tables are the host's,
- * and may be freed meanwhile.
+ * What a user root maps in the kernel half never changes once a CPU is prepared, but for the LDT of
+ * its space (verify_with_ldt), so it can be walked at any time. The user half's top level does
+ * change. Each entry of a pair is two stores, and slot->seq is odd between them (slots.c): a look
+ * at the user half counts only if it saw one even value before and after. Below the top level this
+ * does not look: those tables are the host's, and may be freed meanwhile.
  *
  * Of the entry page, the stacks and scratch words hold what the running thread or event left. A
  * thread can put there whatever it likes: judged by value, it could raise an error at will, and
@@ -194,31 +194,19 @@ static void say_totals(const struct self *s, const struct kaiser_machine *m)
 
 /* ---- one CPU ---- */
 
-static struct kaiser_allowed allow(uint64_t page, unsigned rights, bool views, const char *name)
-{
-	return (struct kaiser_allowed){.start = page,
-				       .end = page + KAISER_PAGE_SIZE,
-				       .rights = rights,
-				       .two_views = views,
-				       .name = name};
-}
-
-static void describe(struct self *s, struct kaiser_machine *m, struct kaiser_allowed allowed[4],
-		     uint64_t pair)
+static void describe(struct self *s, struct kaiser_machine *m,
+		     struct kaiser_allowed allowed[KAISER_ALLOWED_MAX], uint64_t pair, uint64_t ldt)
 {
 	const struct kaiser_config *cfg = &s->k->cfg;
 	uint64_t base = cpu_base(s->k, s->c->number);
 	uint32_t r[4];
 
-	allowed[0] = allow(cfg->window + KAISER_WIN_IDT, 0, false, "IDT");
-	allowed[1] = allow(cfg->window + KAISER_WIN_TEXT, KAISER_MAY_EXEC, true, "gate text");
-	allowed[2] = allow(base + KAISER_CPU_DESC, 0, false, "descriptors");
-	allowed[3] = allow(base + KAISER_CPU_ENTRY, KAISER_MAY_WRITE, false, "entry page");
 	*m = (struct kaiser_machine){
 		.known = KAISER_KNOWN_CR3 | KAISER_KNOWN_KERNEL_ROOT | KAISER_KNOWN_CR4 |
 			 KAISER_KNOWN_EFER | KAISER_KNOWN_IDT | KAISER_KNOWN_GDT | KAISER_KNOWN_TR |
 			 KAISER_KNOWN_LSTAR | KAISER_KNOWN_CSTAR | KAISER_KNOWN_SYSENTER |
-			 KAISER_KNOWN_WINDOW | KAISER_KNOWN_ALLOWED | KAISER_KNOWN_KERNEL_CR3,
+			 KAISER_KNOWN_WINDOW | KAISER_KNOWN_ALLOWED | KAISER_KNOWN_KERNEL_CR3 |
+			 KAISER_KNOWN_LDT,
 		.cr3 = s->c->exit_cr3,
 		.kernel_root = pair,
 		.kernel_cr3 =
@@ -242,7 +230,9 @@ static void describe(struct self *s, struct kaiser_machine *m, struct kaiser_all
 		.window_start = cfg->window,
 		.window_end = cfg->window + kaiser_window_bytes(cfg->cpus),
 		.allowed = allowed,
-		.allowed_count = 4,
+		.allowed_count = kaiser_allowed_list(s->k, s->c, ldt, allowed),
+		.ldt_base = ldt ? kaiser_ldt_va(s->k) : 0,
+		.ldt_limit = kaiser_ldt_pages(ldt) * KAISER_PAGE_SIZE - 1,
 		.ctx = s,
 		.read = self_read,
 		.is_root = self_is_root,
@@ -294,13 +284,44 @@ static int run_pointers(struct self *s, struct kaiser_machine *m, const struct k
 	return kaiser_check_run(m, sink, "pointers");
 }
 
+/*
+ * An LDT comes and goes with the space, and its tables are freed when no slot that is loaded leads
+ * to them any more. So what was seen counts if meanwhile the slot was not written and stayed
+ * loaded. Returns the number of errors; -1: that could not be had.
+ */
+static int verify_with_ldt(struct self *s, struct kaiser_machine *m, struct kaiser_allowed *allowed,
+			   const struct kaiser_slot *slot, uint64_t exit_cr3)
+{
+	const struct kaiser_sink sink = {s, self_finding};
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint64_t seq = __atomic_load_n(&slot->seq, __ATOMIC_ACQUIRE);
+		int errors;
+		describe(s, m, allowed, slot->pa, __atomic_load_n(&slot->ldt, __ATOMIC_RELAXED));
+		m->cr3 = exit_cr3;
+		s->quiet = true;
+		errors = kaiser_check_run(m, &sink, NULL);
+		s->quiet = false;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&s->c->exit_cr3, __ATOMIC_RELAXED) != exit_cr3)
+			break;
+		if ((seq & 1) || __atomic_load_n(&slot->seq, __ATOMIC_RELAXED) != seq)
+			continue;
+		if (errors == 0)
+			say_totals(s, m);
+		return errors;
+	}
+	say(s, "unknown: its LDT changes too fast to be looked at");
+	return -1;
+}
+
 static int verify_cpu(struct self *s)
 {
 	const struct kaiser_sink sink = {s, self_finding};
 	uint64_t exit_cr3 = __atomic_load_n(&s->c->exit_cr3, __ATOMIC_RELAXED);
 	uint64_t pair = exit_cr3 & PTE_ADDR & ~(uint64_t)KAISER_SWITCH_BIT;
 	const struct kaiser_slot *slot = NULL;
-	struct kaiser_allowed allowed[4];
+	struct kaiser_allowed allowed[KAISER_ALLOWED_MAX];
 	struct kaiser_machine m;
 	const struct kaiser_check *checks;
 	size_t n;
@@ -313,7 +334,13 @@ static int verify_cpu(struct self *s)
 		say(s, "ERROR: isolated: the exit loads a root that is in no slot");
 		return 1;
 	}
-	describe(s, &m, allowed, pair);
+	if (__atomic_load_n(&slot->ldt, __ATOMIC_RELAXED)) {
+		errors = verify_with_ldt(s, &m, allowed, slot, exit_cr3);
+		if (errors <= 0)
+			return 0;
+		errors = 0; /* to be found again, and said */
+	}
+	describe(s, &m, allowed, pair, slot->ldt);
 	m.cr3 = exit_cr3;
 	checks = kaiser_checks(&n);
 	for (size_t i = 0; i < n; i++) {

@@ -4,7 +4,7 @@
  * running thread's own user values. Heads and tails leave such user values on the entry stack and
  * in the scratch words; events from user mode leave them on their IST stack. All of that goes when
  * the space changes, with the TLS entries of the GDT, which are the program's as well. What an
- * event that hit CPL 0 leaves goes at the next exit: kaiser_wipe_ist().
+ * event that hit CPL 0 leaves goes at the next exit: kaiser_exit_work().
  */
 #include "internal.h"
 
@@ -43,10 +43,12 @@ void kaiser_wipe_for_switch(struct kaiser_cpu *c)
 
 /* From the exit, interrupts off. An NMI in between runs on the kernel root, wipes behind itself and
  * sets no flag. */
-void kaiser_wipe_ist(void)
+void kaiser_exit_work(const struct pt_regs *regs)
 {
 	struct kaiser_cpu *c = hw_this_cpu();
 
 	wipe_ists(c, c->wipe);
-	c->wipe = 0;
+	c->wipe &= KAISER_WIPE_LDT;
+	if (c->wipe)
+		kaiser_ldt_exit(c, regs);
 }

@@ -25,6 +25,7 @@ struct boot_info {
 	uint64_t direct_map_base;
 	uint64_t window_base; /* 2 MiB aligned, room for BOOT_WINDOW_BYTES */
 	uint64_t kmap_base;   /* 512 GiB slot for stacks, MMIO and other 4K mappings */
+	unsigned ldt_top;     /* the first of two top-level entries for libkaiser's LDTs */
 	phys_t kernel_root;   /* the running top-level table */
 	unsigned levels;      /* of paging: 4 or 5 */
 

@@ -101,6 +101,9 @@ void filemap_cut(struct inode *in, uint64_t end);
 /* Another process's memory, for /proc/PID/cmdline and (later) ptrace: bytes copied or -errno. */
 long mm_peek(struct mm *mm, uint64_t va, void *dst, size_t n);
 
+/* proc/ldt.c: `to`, not run yet, gets a copy of from's LDT. from->lock held. 0 or -ENOMEM. */
+int ldt_copy(struct mm *to, const struct mm *from);
+
 void mm_init(void);
 
 #endif

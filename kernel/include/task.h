@@ -137,8 +137,9 @@ struct task {
 	bool wait_intr;            /* how wait_sleep() sleeps */
 	bool killed;        /* another thread execs: this one leaves. Set with siglock held */
 	unsigned timer_cpu; /* whose list timer_link is in */
-	uint16_t user_ds, user_es, user_fs; /* selectors; valid while not running */
-	uint8_t ia32;                       /* ia32.h; 0 but in a 32-bit system call */
+	uint16_t user_ds, user_es, user_fs, user_gs; /* selectors; valid while not running */
+	uint8_t trap_vector;                         /* of the last exception that was a signal */
+	uint8_t ia32;                                /* ia32.h; 0 but in a 32-bit system call */
 	uint64_t set_child_tid; /* written by the task itself before it first runs; 0: none */
 };
 

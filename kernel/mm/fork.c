@@ -70,6 +70,8 @@ struct mm *mm_fork(struct mm *parent)
 		if (err)
 			break;
 	}
+	if (!err)
+		err = ldt_copy(child, parent);
 	/* Before the child can write to, or the parent's CPUs read, what they now share. */
 	if (demoted)
 		kaiser_flush_space(&parent->space, false);

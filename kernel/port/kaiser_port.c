@@ -122,6 +122,7 @@ void port_init(const struct boot_info *bi)
 		.cpus = MAX_CPUS,
 		.host_pages = 1,
 		.kernel_root = bi->kernel_root,
+		.ldt_top = bi->ldt_top,
 		.user_end = USER_END,
 		.mode = kaiser_policy_parse(bi->cmdline),
 		.ia32 = true,

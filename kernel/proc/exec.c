@@ -88,9 +88,7 @@ static void reset_cpu_state(struct task *t, uint64_t ip, uint64_t sp)
 	uint64_t irq = irq_save();
 
 	fpu_reset(t);
-	__asm__ volatile("movw %w0, %%ds; movw %w0, %%es; movw %w0, %%fs" ::"r"(0));
-	wrmsr(0xc0000100, 0);
-	wrmsr(0xc0000102, 0);
+	segments_reset();
 	t->fs_base = t->gs_base = 0;
 	irq_restore(irq);
 	*t->user_regs = (struct pt_regs){

@@ -66,11 +66,9 @@ static void copy_cpu_state(struct task *t, struct pt_regs *regs, uint64_t flags,
 	fpu_save(self);
 	fpu_copy(t->fpu, self->fpu);
 	irq_restore(irq);
-	t->fs_base = flags & CLONE_SETTLS ? tls : rdmsr(0xc0000100);
-	t->gs_base = rdmsr(0xc0000102);
-	__asm__ volatile("movw %%ds, %0" : "=m"(t->user_ds));
-	__asm__ volatile("movw %%es, %0" : "=m"(t->user_es));
-	__asm__ volatile("movw %%fs, %0" : "=m"(t->user_fs));
+	segments_save(t);
+	if (flags & CLONE_SETTLS)
+		t->fs_base = tls;
 }
 
 /* Memory, files, directory: shared or copied. 0 or -ENOMEM; what was taken is in t. */

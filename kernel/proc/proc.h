@@ -15,11 +15,11 @@
 /* ---- signal.c ---- */
 #define SET_TTY_STOP (SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
 #define SET_STOP     (SIGMASK(SIGSTOP) | SET_TTY_STOP)
-#define SET_DEFAULT_IGNORED                                                                        \
+#define SET_DEFAULT_IGNORED \
 	(SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))
 /* What an instruction of the thread itself may cause. */
-#define SET_FAULT                                                                                  \
-	(SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) |                 \
+#define SET_FAULT                                                                  \
+	(SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | \
 	 SIGMASK(SIGFPE) | SIGMASK(SIGSYS))
 struct siginfo;
 /* signal_send_group() for a caller that holds task_lock. */
@@ -70,6 +70,12 @@ int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
 int siginfo_to_user(uint64_t va, const struct siginfo *info);
 /* sigaltstack's rules; sp is the user stack pointer. old and/or new may be 0. 0 or -errno. */
 long altstack_change(uint64_t new_va, uint64_t old_va, uint64_t sp);
+
+/* ---- segments.c. Interrupts off; they are this CPU's. ---- */
+void segments_save(struct task *t);
+void segments_load(struct task *t);
+void segments_load_data(uint16_t ds, uint16_t es);
+void segments_reset(void); /* as a program finds them when it starts */
 
 /* ---- time.c ---- */
 uint64_t realtime_ns(void); /* since the epoch, clock_settime() included */
@@ -126,9 +132,9 @@ void sched_timers_run(uint64_t now_ns); /* this CPU's; interrupts off */
 /* switch.S: saves prev's callee-saved registers and stack, continues next; returns the task that
  * ran here before. */
 struct task *switch_stacks(struct task *prev, struct task *next);
-void task_entry(void);                   /* switch.S: where a new task begins */
+void task_entry(void);                           /* switch.S: where a new task begins */
 noreturn void task_first_run(struct task *prev); /* kthread.c, from task_entry */
-void sched_first_run(struct task *prev); /* what it does first */
+void sched_first_run(struct task *prev);         /* what it does first */
 
 /* ---- exit.c ---- */
 /* Makes every thread of p but `spare` leave: sets ->killed. task_lock and siglock held. */
@@ -151,20 +157,20 @@ struct exec_args {
 int exec_args_copy(struct exec_args *a, uint64_t user_array, size_t *total);
 void exec_args_free(struct exec_args *a);
 struct exec_image {
-	uint64_t entry, phdr, end;         /* end: of the highest segment */
+	uint64_t entry, phdr, end; /* end: of the highest segment */
 	unsigned phnum;
 	bool exec_stack;
 };
 /* Maps the program into mm; bytes that must be cleared at run time are in bss[]. 0 or -errno. */
 enum { ELF_MAX_PHDRS = 64 };
 struct elf_bss {
-	uint64_t start, end;               /* cleared once mm is loaded */
-	uint64_t seg_start, seg_end;       /* gets its own rights afterwards ... */
-	uint32_t prot;                     /* ... unless it is writable anyway */
+	uint64_t start, end;         /* cleared once mm is loaded */
+	uint64_t seg_start, seg_end; /* gets its own rights afterwards ... */
+	uint32_t prot;               /* ... unless it is writable anyway */
 };
 struct elf_load {
 	struct exec_image image;
-	const char *why;                   /* after -ENOEXEC: what is wrong with the file */
+	const char *why; /* after -ENOEXEC: what is wrong with the file */
 	unsigned nbss;
 	struct elf_bss bss[ELF_MAX_PHDRS];
 };

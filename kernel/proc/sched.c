@@ -26,8 +26,6 @@
 enum {
 	SLICE_TICKS = HZ / 50,   /* 20 ms, at nice 0 */
 	BALANCE_TICKS = HZ / 10, /* how often a busy CPU looks for a fair share */
-	MSR_FS_BASE = (int)0xc0000100,
-	MSR_USER_GS_BASE = (int)0xc0000102, /* while in the kernel */
 };
 
 struct rq {
@@ -266,22 +264,12 @@ static bool pull(struct rq *rq, unsigned surplus)
 static void user_state_save(struct task *t)
 {
 	fpu_save(t);
-	/* Where FSGSBASE is on, programs change the bases without telling. */
-	t->fs_base = rdmsr((uint32_t)MSR_FS_BASE);
-	t->gs_base = rdmsr((uint32_t)MSR_USER_GS_BASE);
-	__asm__ volatile("movw %%ds, %0" : "=m"(t->user_ds));
-	__asm__ volatile("movw %%es, %0" : "=m"(t->user_es));
-	__asm__ volatile("movw %%fs, %0" : "=m"(t->user_fs));
+	segments_save(t);
 }
 
 static void user_state_load(struct task *t)
 {
-	/* Loading a selector replaces the base, so selectors come first. */
-	__asm__ volatile("movw %0, %%ds" ::"m"(t->user_ds));
-	__asm__ volatile("movw %0, %%es" ::"m"(t->user_es));
-	__asm__ volatile("movw %0, %%fs" ::"m"(t->user_fs));
-	wrmsr((uint32_t)MSR_FS_BASE, t->fs_base);
-	wrmsr((uint32_t)MSR_USER_GS_BASE, t->gs_base);
+	segments_load(t);
 	fpu_restore(t);
 }
 

@@ -170,7 +170,7 @@ static void fault_origin(struct siginfo *info, const struct pt_regs *regs)
 	else if (segv && info->code == SI_KERNEL)
 		info->trapno = 13;
 	else if (bus && info->code == SI_KERNEL)
-		info->trapno = 12;
+		info->trapno = current->trap_vector; /* #NP or #SS */
 	else if (!segv && !bus && regs->orig_ax < 32) {
 		info->trapno = (int)regs->orig_ax;
 		return;

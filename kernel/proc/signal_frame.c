@@ -234,11 +234,11 @@ int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
 static int context_restore(struct pt_regs *regs, const struct user_ucontext *uc)
 {
 	const struct user_sigcontext *c = &uc->mcontext;
-	uint16_t ss = c->ss;
-	if (!(uc->flags & UC_STRICT_RESTORE_SS))
+	/* Any segments: a bad one is a fault of the IRET, reported as the program's. */
+	uint16_t cs = c->cs | 3, ss = c->ss | 3;
+	if (!(uc->flags & UC_STRICT_RESTORE_SS) && cs == KAISER_USER_CS)
 		ss = KAISER_USER_DS;
-	if ((c->cs != KAISER_USER_CS && c->cs != KAISER_USER32_CS) || ss != KAISER_USER_DS ||
-	    !canonical(c->ip))
+	if (!canonical(c->ip))
 		return -EFAULT;
 	regs->r8 = c->r8;
 	regs->r9 = c->r9;
@@ -257,7 +257,7 @@ static int context_restore(struct pt_regs *regs, const struct user_ucontext *uc)
 	regs->cx = c->cx;
 	regs->sp = c->sp;
 	regs->ip = c->ip;
-	regs->cs = c->cs;
+	regs->cs = cs;
 	regs->ss = ss;
 	regs->flags = (c->flags & FLAGS_FROM_USER) | (regs->flags & FLAG_ID) | FLAGS_ALWAYS;
 	regs->orig_ax = UINT64_MAX; /* not a system call to restart any more */

@@ -155,6 +155,7 @@ void trap_exception(struct pt_regs *regs, unsigned vector)
 		struct fault_kind k = kinds[vector];
 		bool has_address = k.code != SI_KERNEL;
 		int code = k.code == SI_KERNEL ? (int)SI_KERNEL : k.code;
+		current->trap_vector = (uint8_t)vector;
 		irq_enable();
 		signal_fault(k.sig ? k.sig : SIGSEGV, k.sig ? code : (int)SI_KERNEL,
 			     has_address ? regs->ip : 0, regs);

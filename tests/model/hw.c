@@ -349,6 +349,11 @@ void hw_load_idt(const struct hw_table_ptr *idt)
 	(void)idt;
 }
 
+void hw_load_ldt(uint16_t selector)
+{
+	(void)selector;
+}
+
 /* An Intel CPU that needs isolation, as capable as the run's configuration says. */
 void hw_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {

@@ -85,7 +85,7 @@ static uint64_t *pte(uint64_t va)
 {
 	uint64_t *t = host.kernel_top;
 
-	for (unsigned level = 3; level > 0; level--) {
+	for (unsigned level = host.five_levels ? 4 : 3; level > 0; level--) {
 		uint64_t *e = &t[va >> (12 + 9 * level) & 511];
 		if (!*e)
 			*e = (uint64_t)host_page(0) | PTE_P | PTE_W | PTE_A;
@@ -331,6 +331,22 @@ void hw_load_idt(const struct hw_table_ptr *idt)
 	c->idt = *idt;
 	c->idt_loads++;
 }
+void hw_load_ldt(uint16_t selector)
+{
+	struct host_cpu *c = host_this();
+	const uint64_t *gdt = host.k.cpu[host.cpu]->page[0];
+	uint64_t d = gdt[selector / 8], base;
+
+	c->ldt_base = c->ldt_limit = 0;
+	c->ldt_loads++;
+	if (!selector)
+		return;
+	assert_int_equal(selector & 7, 0);
+	assert_int_equal(d >> 40 & 0xff, 0x82); /* LLDT takes a present LDT only */
+	base = (d >> 16 & 0xffffff) | (d >> 56) << 24 | gdt[selector / 8 + 1] << 32;
+	c->ldt_base = base;
+	c->ldt_limit = (unsigned)(d & 0xffff);
+}
 void hw_cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
 	(void)sub;
@@ -451,6 +467,15 @@ void host_init(unsigned cpus)
 	host_set_cpuid(0x80000008, 48, 0, 0, 0);
 	for (struct patch *p = kaiser_patch_start; p < kaiser_patch_end; p++, target += 0x100)
 		p->target = (const char *)target;
+}
+
+void host_five_levels(void)
+{
+	memset(host.kernel_top, 0, 4096); /* the old tables go with host_free() */
+	host.five_levels = true;
+	pte(HOST_WINDOW);
+	for (unsigned i = 0; i < HOST_CPUS; i++)
+		host.cpus[i].cr4 |= CR4_LA57;
 }
 
 void host_bring_up(unsigned cpus, enum kaiser_mode mode)

@@ -40,6 +40,8 @@ struct host_cpu {
 	struct host_invpcid invpcid[HOST_LOG];
 	unsigned invlpgs, invpcids, cr3_writes, cr3_flushes, cr4_writes;
 	uint64_t microcode;
+	uint64_t ldt_base; /* as LDTR has it; 0: none */
+	unsigned ldt_limit, ldt_loads;
 };
 
 struct host_cpuid {
@@ -50,6 +52,7 @@ struct host {
 	struct kaiser k;
 	struct kaiser_config cfg;
 	uint64_t *kernel_top;
+	bool five_levels; /* set after host_init(), with host_five_levels() */
 	unsigned cpu;
 	struct host_cpu cpus[HOST_CPUS];
 	struct host_cpuid cpuid[16];
@@ -68,6 +71,8 @@ extern struct host host;
 
 /* All anew: an Intel CPU that needs isolation, NX, 4 levels, `cpus` CPUs, CPU 0 running. */
 void host_init(unsigned cpus);
+/* After host_init(): the CPUs run with CR4.LA57, on tables like that. */
+void host_five_levels(void);
 /* kaiser_init() and every CPU prepared and entered; fails the test otherwise. */
 void host_bring_up(unsigned cpus, enum kaiser_mode mode);
 /* The second half of that, after host_init(). */

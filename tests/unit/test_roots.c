@@ -5,6 +5,7 @@
  */
 /* SRC: tests/unit/fake_host.c kaiser/entry/template.S kaiser/src/bringup.c kaiser/src/views.c */
 /* SRC: kaiser/src/descriptors.c kaiser/src/window_tables.c kaiser/src/slots.c kaiser/src/space.c */
+/* SRC: kaiser/src/ldt.c kaiser/src/allowed.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
 /* SRC: kaiser/src/tls.c */
 /* SRC: kaiser/src/pcid.c */
@@ -343,7 +344,7 @@ static void wiping(void **state)
 		assert_int_equal(entry[i], i == KAISER_IST_NMI_TOP / 8 - 1 ? 0x5555 : 0);
 	assert_int_equal(c->wipe_at_switch, 0);
 	c->wipe = 1 << KAISER_IST_NMI;
-	kaiser_wipe_ist();
+	kaiser_exit_work(&(struct pt_regs){0});
 	assert_int_equal(entry[KAISER_IST_NMI_TOP / 8 - 1], 0);
 	assert_int_equal(c->wipe, 0);
 	host_free();

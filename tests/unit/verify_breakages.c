@@ -255,6 +255,47 @@ static void ldt_split(void)
 		0xfff | (base & 0xffffff) << 16 | UINT64_C(0x82) << 40 | (base >> 24 & 0xff) << 56);
 	fx_poke(fx.desc, 0x58, base >> 32);
 }
+/* An LDT of one page that is allowed, with this descriptor in it. */
+static void ldt_with(uint64_t descriptor)
+{
+	fx.allowed[4] = (struct kaiser_allowed){
+		.start = FX_LDT, .end = FX_LDT + 0x1000, .users = true, .name = "LDT"};
+	fx.m.allowed_count = 5;
+	fx.m.ldt_base = FX_LDT;
+	fx.m.ldt_limit = 0xfff;
+	fx_map_both(&fx, FX_LDT, fx.spare, PTE_NX);
+	/* Three that are all right, and what looks like an address but is the program's own. */
+	fx_poke(fx.spare, 8, UINT64_C(0x00cff3000000ffff));
+	fx_poke(fx.spare, 16, UINT64_C(0x00cffb000000ffff));
+	fx_poke(fx.spare, 24, UINT64_C(0xff4073ffff881234));
+	fx_poke(fx.spare, 32, descriptor);
+}
+static void ldt_gate(void)
+{
+	ldt_with(UINT64_C(0x0000ec0000100000));
+}
+static void ldt_ring0(void)
+{
+	ldt_with(UINT64_C(0x00cf93000000ffff));
+}
+static void ldt_long_mode(void)
+{
+	ldt_with(UINT64_C(0x00affb000000ffff));
+}
+static void ldt_not_accessed(void)
+{
+	ldt_with(UINT64_C(0x00cff2000000ffff));
+}
+static void ldt_too_long(void)
+{
+	ldt_with(0);
+	fx.m.ldt_limit = 0x1007;
+}
+static void ldt_writable(void)
+{
+	ldt_with(0);
+	fx_map_both(&fx, FX_LDT, fx.spare, PTE_NX | PTE_W);
+}
 void fx_branch(unsigned offset, uint8_t a, uint8_t b, uint64_t target)
 {
 	uint8_t *p = (uint8_t *)fx_at(&fx, fx.text_user) + offset;
@@ -457,6 +498,12 @@ const struct breakage breakages[] = {
 	ALONE(cr3_value_user, "pointers"),
 	AMONG(gate_split, "pointers"),
 	ALONE(ldt_split, "pointers"),
+	ALONE(ldt_gate, "ldt"),
+	ALONE(ldt_ring0, "ldt"),
+	ALONE(ldt_long_mode, "ldt"),
+	ALONE(ldt_not_accessed, "ldt"),
+	ALONE(ldt_too_long, "ldt"),
+	ALONE(ldt_writable, "allowlist"),
 	ALONE(call_out, "pointers"),
 	ALONE(jump_out, "pointers"),
 	ALONE(jcc_out, "pointers"),

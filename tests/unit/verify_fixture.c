@@ -117,7 +117,8 @@ static bool is_constant(void *ctx, uint64_t va, unsigned n)
 static void allow(struct kaiser_allowed *a, uint64_t va, unsigned rights, bool views,
 		  const char *name)
 {
-	*a = (struct kaiser_allowed){va, va + 4096, rights, views, false, name};
+	*a = (struct kaiser_allowed){
+		.start = va, .end = va + 4096, .rights = rights, .two_views = views, .name = name};
 }
 
 static void fill_tables(struct fixture *fx)
@@ -168,7 +169,7 @@ void fx_init(struct fixture *fx, unsigned levels, bool nx)
 		.known = KAISER_KNOWN_CR3 | KAISER_KNOWN_KERNEL_ROOT | KAISER_KNOWN_CR4 |
 			 KAISER_KNOWN_EFER | KAISER_KNOWN_IDT | KAISER_KNOWN_GDT | KAISER_KNOWN_TR |
 			 KAISER_KNOWN_LSTAR | KAISER_KNOWN_CSTAR | KAISER_KNOWN_SYSENTER |
-			 KAISER_KNOWN_WINDOW | KAISER_KNOWN_ALLOWED,
+			 KAISER_KNOWN_WINDOW | KAISER_KNOWN_ALLOWED | KAISER_KNOWN_LDT,
 		.cr3 = fx->uroot,
 		.kernel_root = fx->kroot,
 		.switch_bit = 0x1000,

@@ -17,6 +17,7 @@
 #define FX_TSS    (FX_DESC + 0x80)
 #define FX_ENTRY  (FX_WINDOW + 0x25000)
 #define FX_PRIV   (FX_WINDOW + 0x26000)
+#define FX_LDT    (FX_WINDOW + 0x40000)
 #define FX_KTEXT  UINT64_C(0xffffffff81000000) /* kernel code, in the kernel root alone */
 #define FX_DIRECT UINT64_C(0xffff888000000000) /* the first 2 MiB of memory, likewise */
 #define FX_USER   UINT64_C(0x400000)
@@ -26,7 +27,7 @@ struct fixture {
 	unsigned next; /* free frame */
 	unsigned levels;
 	struct kaiser_machine m;
-	struct kaiser_allowed allowed[4];
+	struct kaiser_allowed allowed[5]; /* the last for an LDT */
 	struct kaiser_boot boot[3];
 	uint64_t visible[3][4]; /* of each boot */
 	uint64_t others;        /* what another process had in a register */

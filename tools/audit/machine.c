@@ -370,6 +370,11 @@ struct machine *machine_of(struct judgement *j, unsigned cpu)
 		.is_root = is_root,
 		.is_foreign = is_foreign,
 	};
+	if (c->known & KAISER_KNOWN_GDT) {
+		x->m.known |= KAISER_KNOWN_LDT;
+		x->m.ldt_base = c->ldt.selector & ~3u ? c->ldt.base : 0;
+		x->m.ldt_limit = c->ldt.limit;
+	}
 	if (find_kernel_root(x, c, &x->m.kernel_root))
 		x->m.known |= KAISER_KNOWN_KERNEL_ROOT;
 	find_kernel_cr3(&x->m, j, cpu);

@@ -96,12 +96,15 @@ struct kaiser_config {
 	unsigned host_pages;     /* of host data behind the private pages, 1 to 12 */
 	kaiser_pa_t kernel_root; /* the host's top-level table: its kernel half is copied to every
 				  * kernel root, so its top-level entries must be final */
-	uint64_t user_end;       /* one past the last user address; SYSRET only a page below it */
-	enum kaiser_mode mode;   /* from kaiser_policy_parse() */
-	bool ia32;               /* 32-bit programs: opens INT 0x80, SYSENTER and SYSCALL from
-				  * compatibility mode; the host defines kaiser_on_ia32(). Else they
-				  * are #GP, #GP and ENOSYS. */
-	bool no_pcid;            /* from kaiser_policy_parse_nopcid() */
+	/* The first of two neighbouring top-level entries of the kernel half, 256 to 510, in which
+	 * kernel_root has nothing: room for LDTs, at an address of no secret. 0: no LDTs. */
+	unsigned ldt_top;
+	uint64_t user_end;     /* one past the last user address; SYSRET only a page below it */
+	enum kaiser_mode mode; /* from kaiser_policy_parse() */
+	bool ia32;             /* 32-bit programs: opens INT 0x80, SYSENTER and SYSCALL from
+				* compatibility mode; the host defines kaiser_on_ia32(). Else they
+				* are #GP, #GP and ENOSYS. */
+	bool no_pcid;          /* from kaiser_policy_parse_nopcid() */
 };
 
 /* ---- bringing it up --------------------------------------------------------------------- */
@@ -133,6 +136,7 @@ struct kaiser_space {
 	uint64_t cpus;    /* CPUs that hold it in a slot; atomic */
 	uint64_t active;  /* CPUs that have that slot loaded, lazily or not; atomic */
 	uint64_t used[4]; /* which user-half entries are present */
+	uint64_t ldt;     /* ldt.c; 0: none. atomic */
 	bool isolated;
 };
 
@@ -219,6 +223,18 @@ void kaiser_space_lazy(struct kaiser *k);
  * before the space's tables are freed and before the struct goes. Nobody may switch to it
  * meanwhile. task. */
 void kaiser_space_evict(struct kaiser_space *s);
+
+/* Gives s an LDT of these descriptors, in place of the one it has; count 0 takes it away. Done on
+ * every CPU that runs s before it returns; hidden parts of segment registers are the host's to load
+ * anew. Each descriptor is 0 or a code or data segment of ring 3, present or not, never of 64 bits
+ * (SDM volume 3, 3.4.5); it is marked accessed. They are copied. The LDT goes with
+ * kaiser_space_evict(). The host serialises calls for one space. task. KAISER_E_ARG, _STATE
+ * (config.ldt_top is 0), _NOMEM; after a failure s has what it had. */
+int kaiser_space_set_ldt(struct kaiser_space *s, const uint64_t *descriptors, unsigned count);
+
+/* Copies up to count descriptors from the first on; returns how many the LDT has, zeros at its end
+ * included. The host keeps kaiser_space_set_ldt() of s out meanwhile. any. */
+unsigned kaiser_space_get_ldt(const struct kaiser_space *s, uint64_t *descriptors, unsigned count);
 
 /* ---- flushes: after the host has changed its tables ------------------------------------- */
 

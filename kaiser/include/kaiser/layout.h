@@ -74,6 +74,9 @@
 #define KAISER_PRIV_TRACE_POS 0x28
 #define KAISER_PRIV_USER_END  0x30 /* SYSRET only to RIP below this */
 #define KAISER_PRIV_ENTRY_TOP 0x38 /* top of this CPU's entry stack */
+#define KAISER_PRIV_IRET_TOP  0x40 /* the same, or where ESP's bits 31-16 are the user's: ldt.c */
+
+#define KAISER_WIPE_LDT 0x100 /* in KAISER_PRIV_WIPE: the running space has an LDT */
 
 #define KAISER_NMI_IDLE    0
 #define KAISER_NMI_RUNNING 1
@@ -101,6 +104,7 @@
 #define KAISER_USER_CS   0x33
 #define KAISER_TSS_SEL   0x40
 #define KAISER_LDT_SEL   0x50
+#define KAISER_LDT_ENTRIES 8192
 #define KAISER_GDT_TLS   12 /* first of three TLS entries */
 #define KAISER_GDT_ENTRIES 16
 

@@ -34,6 +34,7 @@ struct kaiser_allowed {
 	unsigned rights;
 	bool two_views; /* the two roots map different frames here, and must */
 	bool optional;  /* may be absent */
+	bool users;     /* holds what the program chose: not searched for pointers */
 	const char *name;
 };
 
@@ -54,6 +55,7 @@ enum kaiser_known {
 	KAISER_KNOWN_KERNEL_CR3 = 1u << 13, /* kernel_cr3 */
 	KAISER_KNOWN_IMAGE = 1u << 14,      /* image_start, image_end */
 	KAISER_KNOWN_DIRECT = 1u << 15,     /* direct_start, direct_end */
+	KAISER_KNOWN_LDT = 1u << 16,        /* ldt_base, ldt_limit */
 };
 
 /* What one boot of a kernel showed, for `kaslr`: it compares several. */
@@ -73,6 +75,8 @@ struct kaiser_machine {
 	uint64_t cr4, efer;
 	uint64_t idt_base, gdt_base, tr_base;
 	uint32_t idt_limit, gdt_limit, tr_limit; /* inclusive, as the CPU has them */
+	uint64_t ldt_base;                       /* 0: LDTR is empty */
+	uint32_t ldt_limit;
 	uint64_t lstar, cstar, sysenter_eip;
 	uint16_t sysenter_cs;
 	uint64_t gs_base, kernel_gs_base;

@@ -11,8 +11,8 @@
 #define KAISER_VERSION_PATCH 0
 
 /* One number to compare with: KAISER_VERSION >= KAISER_VERSION_AT(0, 1, 0). */
-#define KAISER_VERSION_AT(major, minor, patch) ((major) * 1000000 + (minor) * 1000 + (patch))
-#define KAISER_VERSION                                                                             \
+#define KAISER_VERSION_AT(major, minor, patch) ((major)*1000000 + (minor)*1000 + (patch))
+#define KAISER_VERSION \
 	KAISER_VERSION_AT(KAISER_VERSION_MAJOR, KAISER_VERSION_MINOR, KAISER_VERSION_PATCH)
 
 #endif
