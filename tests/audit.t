@@ -128,8 +128,9 @@ audit --qmp "$tmp/qmp" --samples 3
 last_is 0 '^verdict: clean: 4 supervisor pages' && running
 result $? "by --qmp: clean, and the guest goes on"
 audit --gdb "$tmp/gdb"
-last_is 2 '^verdict: undecided: .*sufficient' && grep -q 'LSTAR is not known' "$tmp/out" && running
-result $? "by --gdb alone LSTAR is not known: undecided, and the guest goes on"
+last_is 2 '^verdict: undecided: .*sufficient' && grep -q 'CSTAR is not known' "$tmp/out" &&
+	! grep -q 'LSTAR is not known' "$tmp/out" && running
+result $? "by --gdb alone LSTAR is seen by where SYSCALL leads, CSTAR is not known: undecided"
 audit --gdb "$tmp/gdb" --accept-unknown
 last_is 0 '^verdict: clean' && running
 result $? "and clean with --accept-unknown"
@@ -189,6 +190,15 @@ for size in 0 1 63 64 100 512 1000 2000 2104 4096 70000 1000000; do
 done
 [ $bad = 0 ]
 result $? "a dump cut in 12 places: exit 2 and one line each ($bad not)"
+bad=0
+head -c 1048576 "$tmp/dump" >"$tmp/cut"
+for page in $(seq 255 -1 0); do
+	truncate -s $((page * 4096)) "$tmp/cut"
+	audit --dump "$tmp/cut"
+	refused || bad=$((bad + 1))
+done
+[ $bad = 0 ]
+result $? "and at each page of its first MiB ($bad not)"
 bad=0
 for seed in $(seq 20); do
 	head -c 400000 "$tmp/dump" >"$tmp/cut"

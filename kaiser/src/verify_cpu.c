@@ -7,7 +7,8 @@
 
 #define VECTORS   256
 #define TSS_BYTES 0x68
-#define FRAME     48                  /* the hardware's, with an error code */
+#define FRAME     48 /* the hardware's, with an error code */
+#define EFER_SCE  1u
 #define EXTENT    (UINT64_C(1) << 20) /* of a stack, looked at */
 
 struct cpu_tables {
@@ -248,12 +249,15 @@ void kaiser_check_sufficient(struct kaiser_run *r)
 {
 	const struct kaiser_machine *m = r->m;
 	struct cpu_tables t = {.r = r, .root = kaiser_root_of(m->cr3)};
+	bool syscall = !known(m, KAISER_KNOWN_EFER) || (m->efer & EFER_SCE);
 
 	unknown(r, KAISER_KNOWN_TR, "the TSS is not known");
 	unknown(r, KAISER_KNOWN_GDT, "the GDT is not known");
 	unknown(r, KAISER_KNOWN_IDT, "the IDT is not known");
-	unknown(r, KAISER_KNOWN_LSTAR, "LSTAR is not known");
-	unknown(r, KAISER_KNOWN_CSTAR, "CSTAR is not known");
+	if (syscall) { /* or it is #UD */
+		unknown(r, KAISER_KNOWN_LSTAR, "LSTAR is not known");
+		unknown(r, KAISER_KNOWN_CSTAR, "CSTAR is not known");
+	}
 	unknown(r, KAISER_KNOWN_SYSENTER, "the SYSENTER registers are not known");
 	if (known(m, KAISER_KNOWN_TR))
 		look_at_tss(&t);
@@ -261,9 +265,9 @@ void kaiser_check_sufficient(struct kaiser_run *r)
 		need_table(r, m->gdt_base, m->gdt_limit + UINT64_C(1), "GDT");
 	if (known(m, KAISER_KNOWN_IDT))
 		look_at_idt(&t);
-	if (known(m, KAISER_KNOWN_LSTAR))
+	if (syscall && known(m, KAISER_KNOWN_LSTAR))
 		need_code(r, m->lstar, "LSTAR");
-	if (known(m, KAISER_KNOWN_CSTAR) && m->cstar)
+	if (syscall && known(m, KAISER_KNOWN_CSTAR) && m->cstar)
 		need_code(r, m->cstar, "CSTAR");
 	if (known(m, KAISER_KNOWN_SYSENTER) && (m->sysenter_cs & ~3u))
 		need_code(r, m->sysenter_eip, "SYSENTER");

@@ -87,12 +87,20 @@ static bool is_public(const struct kaiser_machine *m, uint64_t va)
 		 kaiser_is_visible(m, &v)));
 }
 
+/* The upper part of a gate's target, read with what lies before it: split_idt() puts the parts
+ * together. */
+static bool in_gate(const struct kaiser_machine *m, uint64_t va)
+{
+	return known(m, KAISER_KNOWN_IDT) && va >= m->idt_base && va - m->idt_base < m->idt_limit &&
+	       (va - m->idt_base) % 16 == 4;
+}
+
 static void look_at_value(struct scan *s, uint64_t va, uint64_t v)
 {
 	const struct kaiser_machine *m = s->r->m;
 
 	if (!kaiser_kernel_address(m, v) || v >= SMALL_NEGATIVE || in_window(m, v) ||
-	    is_public(m, v))
+	    is_public(m, v) || in_gate(m, va))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, v, 0) || kernel_maps(m, v - 1, 0))

@@ -174,8 +174,11 @@ static bool is_root(const struct kaiser_machine *m, uint64_t pa)
 	       (m->is_root && m->is_root(m->ctx, pa));
 }
 
+#define SEARCH_LIMIT 4000000
+
 struct table_search {
 	uint64_t start, end; /* frames of the leaf in question */
+	unsigned *left;      /* entries still to be looked at, in all searches */
 	bool found;
 };
 
@@ -184,19 +187,22 @@ static int table_search_visit(void *arg, const struct kaiser_visit *v)
 	struct table_search *s = arg;
 
 	s->found |= v->kind == KAISER_VISIT_TABLE && v->pa >= s->start && v->pa < s->end;
+	if (*s->left == 0)
+		return 1;
+	--*s->left;
 	return s->found;
 }
 
 struct self_map {
 	struct kaiser_run *r;
-	unsigned reported, searched;
+	unsigned reported, left;
 };
 
 static int self_map_visit(void *arg, const struct kaiser_visit *v)
 {
 	struct self_map *s = arg;
 	const struct kaiser_machine *m = s->r->m;
-	struct table_search t = {.start = v->pa, .end = v->pa + v->size};
+	struct table_search t = {.start = v->pa, .end = v->pa + v->size, .left = &s->left};
 	const char *text = NULL;
 
 	if (v->kind == KAISER_VISIT_LOOP) {
@@ -207,8 +213,7 @@ static int self_map_visit(void *arg, const struct kaiser_visit *v)
 		for (uint64_t o = 0; !text && o < v->size && o < 4096 * PAGE; o += PAGE)
 			if (is_root(m, v->pa + o))
 				text = "a top-level table is mapped";
-		if (!text && s->searched < 64) {
-			s->searched++;
+		if (!text && s->left) {
 			kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_KERNEL_HALF, false,
 				    table_search_visit, &t);
 			if (t.found)
@@ -223,9 +228,11 @@ static int self_map_visit(void *arg, const struct kaiser_visit *v)
 
 void kaiser_check_self_map(struct kaiser_run *r)
 {
-	struct self_map s = {.r = r};
+	struct self_map s = {.r = r, .left = SEARCH_LIMIT};
 
 	walk_user_root(r, self_map_visit, &s);
+	if (!s.left && s.reported < REPORT_MAX)
+		kaiser_report_text(r, KAISER_UNKNOWN, "not every page was looked at", 0);
 }
 
 /* ---- direct_map ---- */

@@ -227,6 +227,23 @@ static void live_bytes(void **state)
 	assert_int_equal(fx.found[check], 1);
 }
 
+/* SYSCALL that is off leads nowhere, and need not. */
+static void no_syscall(void **state)
+{
+	unsigned check = fx_check("sufficient");
+
+	(void)state;
+	fx_init(&fx, 4, true);
+	fx.m.efer &= ~UINT64_C(1);
+	fx.m.lstar = fx.m.cstar = 0;
+	expect_clean();
+	fx.m.known &= ~(unsigned)(KAISER_KNOWN_LSTAR | KAISER_KNOWN_CSTAR);
+	expect_clean();
+	fx.m.efer |= 1;
+	fx_run(&fx, NULL);
+	assert_int_equal(fx.unknown[check], 2);
+}
+
 /* What is not known is never passed in silence. */
 static void unknown_is_said(void **state)
 {
@@ -328,6 +345,7 @@ int main(void)
 		cmocka_unit_test(rows),
 		cmocka_unit_test(totals),
 		cmocka_unit_test(live_bytes),
+		cmocka_unit_test(no_syscall),
 		cmocka_unit_test(unknown_is_said),
 		cmocka_unit_test(not_present_is_told),
 		cmocka_unit_test(wrong_calls),

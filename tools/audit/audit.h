@@ -124,6 +124,12 @@ struct totals {
 	uint64_t pages, writable, executable, writable_executable, global;
 };
 
+/* An entry into the kernel that was watched: entry.c. */
+struct entry {
+	uint64_t user_cr3, kernel_cr3; /* equal: the kernel goes on under user mode's root */
+	unsigned steps;
+};
+
 #define BOOTS_MAX 64
 #define VISIBLE   4096 /* places of one boot that are compared */
 
@@ -141,6 +147,7 @@ struct judgement {
 	size_t records, record_space;
 	struct range *range;
 	size_t ranges;
+	unsigned *bucket;                  /* hash table: place in range[] + 1; 0: free */
 	struct region region[REGIONS_MAX]; /* of the first CPU judged, for pictures */
 	size_t regions;
 	bool compared;      /* processes, on some CPU */
@@ -158,6 +165,11 @@ struct judgement {
 		unsigned cpu;
 	} kernel_cr3[256]; /* values of CR3 seen at CPL 0; the latest */
 	unsigned kernel_cr3s;
+	uint64_t user_root[256]; /* under which a CPU was seen at CPL 3 */
+	unsigned user_roots;
+	uint64_t lstar[SOURCE_CPUS]; /* where SYSCALL was seen to lead; 0: not seen */
+	struct entry entry[64];      /* that were watched */
+	unsigned entries;
 	uint64_t code[64]; /* gate targets and the like, for symbols.c */
 	unsigned codes;
 };
@@ -166,6 +178,9 @@ struct judgement {
 void judge_look(struct judgement *j);
 /* Finds by how far the kernel was moved; false if that cannot be told, or there are none. */
 bool judge_place_symbols(struct judgement *j);
+/* Whether the kernel's root that goes with that CPU's is known. */
+bool judge_knows_root(struct judgement *j, unsigned cpu);
+void judge_take_entry(struct judgement *j, const struct entry *e);
 /* Judges one CPU as it stands. -1: out of memory. */
 int judge_cpu(struct judgement *j, unsigned cpu);
 /* Puts the ranges in order of address, when all are in. */
@@ -176,6 +191,14 @@ int judge_worst(const struct judgement *j, const char *check);
 /* The walk of one address in both roots, as text. */
 void judge_explain(struct judgement *j, unsigned cpu, uint64_t va, const struct symbols *s,
 		   char *buf, size_t size);
+
+/* ---- entry.c ----------------------------------------------------------------------------- */
+
+/* Lets a stopped guest run until it enters the kernel. 1: *e is filled in; 0: nothing was seen;
+ * -1: the guest is gone. It is stopped again, somewhere else. */
+int entry_watch(struct judgement *j, unsigned cpu, struct entry *e);
+/* Likewise, until a program calls by SYSCALL: j->lstar of the CPU that did. */
+int entry_find_lstar(struct judgement *j, unsigned cpu);
 
 /* ---- machine.c --------------------------------------------------------------------------- */
 

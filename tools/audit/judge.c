@@ -14,6 +14,7 @@
 #define FLAG_IF     (UINT64_C(1) << 9)
 #define RECORDS_MAX 4096
 #define RANGES_MAX  65536
+#define BUCKETS     (4u * RANGES_MAX) /* to find a range by */
 
 static void add_root(uint64_t *list, unsigned *count, unsigned max, uint64_t root)
 {
@@ -44,11 +45,31 @@ void judge_look(struct judgement *j)
 		if (!c->paging)
 			continue;
 		add_root(j->root, &j->roots, 256, c->cr3 & ADDRESS);
+		if (c->cpl == 3)
+			add_root(j->user_root, &j->user_roots, 256, c->cr3 & ADDRESS);
 		if (c->cpl == 0)
 			add_kernel_cr3(j, i, c->cr3);
 		if (c->cpl == 0 && (c->rflags & FLAG_IF) && c->rip >> 63)
 			add_root(j->kernel_root, &j->kernel_roots, 64, c->cr3 & ADDRESS);
 	}
+}
+
+bool judge_knows_root(struct judgement *j, unsigned cpu)
+{
+	struct machine *x = machine_of(j, cpu);
+	bool is = x && (machine_facts(x)->known & KAISER_KNOWN_KERNEL_ROOT);
+
+	machine_free(x);
+	return is;
+}
+
+void judge_take_entry(struct judgement *j, const struct entry *e)
+{
+	if (j->entries == sizeof(j->entry) / sizeof(j->entry[0]))
+		return;
+	j->entry[j->entries++] = *e;
+	add_kernel_cr3(j, 0, e->kernel_cr3);
+	add_root(j->root, &j->roots, 256, e->kernel_cr3 & ADDRESS);
 }
 
 bool judge_place_symbols(struct judgement *j)
@@ -130,18 +151,32 @@ struct mapping {
 	struct totals t;
 };
 
+static unsigned hash(uint64_t start, uint64_t end)
+{
+	return (unsigned)((start ^ end << 7) * UINT64_C(0x9e3779b97f4a7c15) >> 40) % BUCKETS;
+}
+
 static void range_end(struct mapping *g)
 {
 	struct judgement *j = g->s->j;
 	struct range *all, *o = NULL;
+	unsigned i;
 
 	if (g->now.start == g->now.end)
 		return;
-	/* Most are like the one of another CPU at the same place in the list. */
-	for (size_t i = 0; i < j->ranges && !o; i++)
-		if (j->range[i].start == g->now.start && j->range[i].end == g->now.end &&
-		    j->range[i].rights == g->now.rights && !strcmp(j->range[i].name, g->now.name))
-			o = &j->range[i];
+	if (!j->bucket)
+		j->bucket = calloc(BUCKETS, sizeof(*j->bucket));
+	if (!j->bucket) {
+		g->s->failed = true;
+		return;
+	}
+	for (i = hash(g->now.start, g->now.end); j->bucket[i] && !o; i = (i + 1) % BUCKETS) {
+		struct range *r = &j->range[j->bucket[i] - 1];
+
+		if (r->start == g->now.start && r->end == g->now.end &&
+		    r->rights == g->now.rights && !strcmp(r->name, g->now.name))
+			o = r;
+	}
 	if (!o && j->ranges == RANGES_MAX) {
 		j->overflow = true;
 	} else if (!o) {
@@ -154,6 +189,7 @@ static void range_end(struct mapping *g)
 			j->range = all;
 		}
 		o = &j->range[j->ranges++];
+		j->bucket[i] = (unsigned)j->ranges;
 		*o = g->now;
 		memset(o->cpu, 0, sizeof(o->cpu));
 	}
@@ -333,6 +369,8 @@ void judge_free(struct judgement *j)
 	free(j->processes);
 	free(j->record);
 	free(j->range);
+	free(j->bucket);
+	j->bucket = NULL;
 	j->boot = NULL;
 	j->boots = 0;
 	j->processes = NULL;

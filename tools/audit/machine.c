@@ -159,6 +159,7 @@ static void allow_page(void *arg, uint64_t va, unsigned rights, const char *name
 
 static void allow_needed(struct machine *x, const struct source_cpu *c)
 {
+	bool syscall = !(c->known & KAISER_KNOWN_EFER) || (c->efer & 1);
 	uint64_t map, end;
 	uint16_t iomap;
 
@@ -166,9 +167,9 @@ static void allow_needed(struct machine *x, const struct source_cpu *c)
 	own_pages(&x->m, c, allow_page, x);
 	if (c->known & KAISER_KNOWN_IDT)
 		gate_pages(x, c, allow_page, x);
-	if ((c->known & KAISER_KNOWN_LSTAR) && c->lstar)
+	if (syscall && (c->known & KAISER_KNOWN_LSTAR) && c->lstar)
 		allow_page(x, c->lstar & ~(PAGE - 1), KAISER_MAY_EXEC, "SYSCALL");
-	if ((c->known & KAISER_KNOWN_CSTAR) && c->cstar)
+	if (syscall && (c->known & KAISER_KNOWN_CSTAR) && c->cstar)
 		allow_page(x, c->cstar & ~(PAGE - 1), KAISER_MAY_EXEC, "SYSCALL");
 	if ((c->known & KAISER_KNOWN_SYSENTER) && (c->sysenter_cs & ~3u))
 		allow_page(x, c->sysenter_eip & ~(PAGE - 1), KAISER_MAY_EXEC, "SYSENTER");
@@ -259,6 +260,11 @@ static bool find_kernel_root(const struct machine *x, const struct source_cpu *c
 		*root = j->options->kernel_root & ADDRESS;
 		return true;
 	}
+	for (unsigned i = 0; i < j->entries; i++) {
+		*root = j->entry[i].kernel_cr3 & ADDRESS;
+		if ((j->entry[i].user_cr3 & ADDRESS) == own)
+			return true;
+	}
 	/* Kernel code ran with interrupts on under the very root that user mode has. */
 	for (unsigned i = 0; i < j->kernel_roots; i++) {
 		*root = j->kernel_root[i];
@@ -270,6 +276,11 @@ static bool find_kernel_root(const struct machine *x, const struct source_cpu *c
 		return true;
 	for (unsigned i = 0; i < j->kernel_roots; i++) {
 		*root = j->kernel_root[i];
+		if (is_kernel_root_of(x, c, *root))
+			return true;
+	}
+	for (unsigned i = 0; i < j->entries; i++) {
+		*root = j->entry[i].kernel_cr3 & ADDRESS;
 		if (is_kernel_root_of(x, c, *root))
 			return true;
 	}
@@ -329,6 +340,14 @@ static uint64_t ram_pages(const struct source *s)
 	return n;
 }
 
+/* Tables visited in one walk: more than can be of use in so much memory, shared ones included. */
+static unsigned table_limit(const struct source *s)
+{
+	uint64_t n = ram_pages(s) / 8 + 4096;
+
+	return n < 65536 ? (unsigned)n : 65536;
+}
+
 struct machine *machine_of(struct judgement *j, unsigned cpu)
 {
 	const struct source_cpu *c = &j->source->cpu[cpu];
@@ -363,6 +382,7 @@ struct machine *machine_of(struct judgement *j, unsigned cpu)
 		.kernel_gs_base = c->kernel_gs,
 		.pa_bits = j->source->pa_bits,
 		.ram_pages = ram_pages(j->source),
+		.table_limit = table_limit(j->source),
 		.user_half_stable = true,
 		.foreign_kernel = true,
 		.ctx = x,

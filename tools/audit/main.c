@@ -20,6 +20,7 @@
 
 #define FIRST_PAUSE 2000000 /* ns the guest runs between two stops; doubles up to */
 #define LAST_PAUSE  50000000
+#define ENTRIES     12
 #define MORE_STOPS  40
 #define RAN_ENOUGH  3 /* stops before the first sample, so that kernel roots are seen */
 
@@ -32,6 +33,8 @@ struct audit {
 	char missing[120];
 	char explanation[4096];
 	bool explained;
+	unsigned entries; /* into the kernel that were watched, or waited for */
+	unsigned calls;   /* likewise, for LSTAR */
 };
 
 static int fail(const char *reason)
@@ -68,6 +71,22 @@ static int open_source(struct audit *a)
 	return source_qemu(&a->source, o->qmp, o->gdb, 2000);
 }
 
+static void read_msrs(struct audit *a)
+{
+	struct source *s = &a->source;
+
+	if (s->msrs)
+		s->msrs(s);
+	for (unsigned i = 0; i < s->cpus; i++) {
+		struct source_cpu *c = &s->cpu[i];
+
+		if ((c->known & KAISER_KNOWN_LSTAR) || !a->j.lstar[i])
+			continue;
+		c->lstar = a->j.lstar[i];
+		c->known |= KAISER_KNOWN_LSTAR;
+	}
+}
+
 /* With several samples one more is taken as soon as two processes can be compared. */
 static bool wanted(const struct audit *a, unsigned cpu)
 {
@@ -84,8 +103,8 @@ static int take_samples(struct audit *a, bool as_they_are)
 	for (unsigned i = 0; i < s->cpus; i++) {
 		if (!s->cpu[i].paging || (s->cpu[i].cpl != 3 && !as_they_are) || !wanted(a, i))
 			continue;
-		if (!msrs && s->msrs)
-			s->msrs(s);
+		if (!msrs)
+			read_msrs(a);
 		msrs = true;
 		if (judge_cpu(&a->j, i))
 			return source_fail(s, "out of memory");
@@ -107,12 +126,44 @@ static bool sampled(const struct audit *a, unsigned more)
 	return a->o.samples == 1 || a->j.compared || more >= MORE_STOPS;
 }
 
+/* Where nothing tells which root the kernel runs on, or what LSTAR is: see it enter. 1: the guest
+ * is elsewhere now.
+ */
+static int watch_entry(struct audit *a)
+{
+	struct source *s = &a->source;
+	struct entry e;
+
+	for (unsigned i = 0; i < s->cpus && a->entries < ENTRIES; i++) {
+		int r;
+
+		if (!s->cpu[i].paging || s->cpu[i].cpl != 3 || !wanted(a, i))
+			continue;
+		read_msrs(a);
+		if (!(s->cpu[i].known & KAISER_KNOWN_LSTAR) && (s->cpu[i].efer & 1) &&
+		    a->calls < ENTRIES) {
+			a->calls++;
+			r = entry_find_lstar(&a->j, i);
+		} else if (!judge_knows_root(&a->j, i)) {
+			a->entries++;
+			r = entry_watch(&a->j, i, &e);
+			if (r == 1)
+				judge_take_entry(&a->j, &e);
+		} else {
+			continue;
+		}
+		return r < 0 ? -1 : 1;
+	}
+	return 0;
+}
+
 static int watch(struct audit *a)
 {
 	struct source *s = &a->source;
 	double end = now() + a->o.delay + a->o.timeout;
 	double pause = a->o.delay;
 	unsigned stops = 0, more = 0;
+	int entry;
 
 	if (!s->live || a->o.when == WHEN_NOW) {
 		if (a->o.delay && s->live && (s->go(s) || (pause_for(a->o.delay), s->stop(s))))
@@ -129,7 +180,10 @@ static int watch(struct audit *a)
 		if (s->stop(s))
 			return -1;
 		judge_look(&a->j);
-		if (++stops >= RAN_ENOUGH && take_samples(a, false))
+		if (++stops < RAN_ENOUGH)
+			continue;
+		entry = watch_entry(a);
+		if (entry < 0 || (entry == 0 && take_samples(a, false)))
 			return -1;
 		more = sampled(a, MORE_STOPS) ? more + 1 : 0;
 		if (ns < LAST_PAUSE && stops % 4 == 0)

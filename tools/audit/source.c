@@ -83,6 +83,11 @@ int source_read(struct source *s, uint64_t pa, void *buf, size_t n)
 	return 0;
 }
 
+int source_read_checked(void *s, uint64_t pa, void *buf, size_t n)
+{
+	return source_read(s, pa, buf, n);
+}
+
 void source_forget(struct source *s)
 {
 	if (s->cache)

@@ -70,6 +70,16 @@ void source_forget(struct source *s); /* memory may have changed */
 void source_put(struct source *s, uint64_t pa, const void *page);
 void source_close(struct source *s);
 
+/* The same as a callback. */
+int source_read_checked(void *s, uint64_t pa, void *buf, size_t n);
+
+struct gdb;
+/* The stub of a stopped guest, connected to if need be, and its number of CR3. NULL: there is none
+ * that serves: breakpoints under KVM write into memory. */
+struct gdb *source_stub(struct source *s, int *cr3_number);
+/* After the stub was used: what is known of registers and memory is of before. */
+int source_stopped(struct source *s);
+
 /* What must not stay as we leave it if a signal ends us: text to send, and a child. */
 void source_on_signal(int fd, const char *text);
 void source_on_signal_kill(int pid);

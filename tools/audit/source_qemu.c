@@ -30,7 +30,8 @@ static const char detach[] = "+$D;1#b0", cont[] = "{\"execute\":\"cont\"}\n";
 
 struct guest {
 	bool have_qmp, have_gdb, by_file, was_running;
-	int kernel_gs; /* its number for `p` packets, or -1 */
+	char stub[108];     /* its socket, if it is not connected to yet; or "" */
+	int kernel_gs, cr3; /* their numbers for `p` packets, or -1 */
 	struct qmp qmp;
 	struct gdb gdb;
 	char dir[64], file[96];
@@ -47,15 +48,23 @@ static json_t *answer(const struct guest *g)
 	return r;
 }
 
+/* After a command: `err` is what it returned. */
+static int answered(struct source *s, int err)
+{
+	struct guest *g = s->own;
+
+	if (g->qmp.shutdown[0])
+		return source_fail(
+			s, "the guest has ended: %s%s", g->qmp.shutdown,
+			strcmp(g->qmp.shutdown, "guest-reset") ? "" : ", as after a triple fault");
+	return err ? source_fail(s, "%s", g->qmp.error) : 0;
+}
+
 static int execute(struct source *s, const char *command, const char *arguments)
 {
 	struct guest *g = s->own;
 
-	if (qmp_execute(&g->qmp, command, arguments))
-		return source_fail(s, "%s", g->qmp.error);
-	if (g->qmp.shutdown[0])
-		return source_fail(s, "the guest has ended (%s)", g->qmp.shutdown);
-	return 0;
+	return answered(s, qmp_execute(&g->qmp, command, arguments));
 }
 
 /* A monitor command; its text is in g->text. */
@@ -69,8 +78,8 @@ static int monitor(struct source *s, const char *command)
 		return gdb_monitor(&g->gdb, command, g->text, sizeof(g->text))
 			       ? source_fail(s, "%s", g->gdb.error)
 			       : 0;
-	if (qmp_monitor(&g->qmp, command))
-		return source_fail(s, "%s", g->qmp.error);
+	if (answered(s, qmp_monitor(&g->qmp, command)))
+		return -1;
 	r = answer(g);
 	if (!json_is_string(r)) {
 		json_decref(r);
@@ -188,6 +197,12 @@ static int register_number(struct guest *g, const char *name)
 		at += some;
 		if (g->gdb.packet[0] == 'l' || some == 0)
 			break;
+	}
+	/* QEMU comments some registers out, which have no number. */
+	for (char *p = strstr(g->text, "<!--"), *end; p; p = strstr(end, "<!--")) {
+		end = strstr(p, "-->");
+		end = end ? end : p + strlen(p);
+		memset(p, ' ', (size_t)(end - p));
 	}
 	snprintf(wanted, sizeof(wanted), "name=\"%s\"", name);
 	for (const char *p = strstr(g->text, "<reg "); p; p = strstr(p + 1, "<reg "), n++) {
@@ -343,6 +358,7 @@ static int open_gdb(struct source *s, const char *path, int timeout)
 	g->have_gdb = s->stopped = true;
 	source_on_signal(g->gdb.fd, detach);
 	g->kernel_gs = register_number(g, "k_gs_base");
+	g->cr3 = register_number(g, "cr3");
 	if (gdb_command(&g->gdb, "Qqemu.PhyMemMode:1", ANSWER) || strcmp(g->gdb.packet, "OK"))
 		return source_fail(s, "%s: the stub has no physical memory mode", path);
 	return 0;
@@ -405,6 +421,8 @@ static int connect_all(struct source *s, const char *qmp, const char *gdb, int t
 		g->by_file = source_read(s, s->ram[0].start, &byte, 1) == 0;
 		if (!g->by_file && (!gdb || open_gdb(s, gdb, timeout)))
 			return -1;
+		if (g->by_file && gdb)
+			snprintf(g->stub, sizeof(g->stub), "%s", gdb);
 	}
 	physical_bits(s);
 	return read_registers(s);
@@ -426,4 +444,26 @@ int source_qemu(struct source *s, const char *qmp, const char *gdb, int timeout_
 	s->page = qemu_page;
 	s->close = qemu_close;
 	return connect_all(s, qmp, gdb, timeout_ms);
+}
+
+struct gdb *source_stub(struct source *s, int *cr3_number)
+{
+	struct guest *g = s->own;
+
+	if (!s->live || !s->stopped)
+		return NULL;
+	if (!g->have_gdb && g->stub[0])
+		open_gdb(s, g->stub, 2000);
+	g->stub[0] = 0;
+	if (!g->have_gdb)
+		return NULL;
+	if (monitor(s, "info kvm") || !strstr(g->text, "disabled"))
+		return NULL;
+	*cr3_number = g->cr3;
+	return g->cr3 < 0 ? NULL : &g->gdb;
+}
+
+int source_stopped(struct source *s)
+{
+	return read_registers(s);
 }

@@ -154,6 +154,13 @@ int source_run(struct source *s, char **command)
 	if (wait_for_socket(s, qmp_path))
 		return -1;
 	int err = source_qemu(s, qmp_path, gdb_path, CONNECT_MS);
+	if (err && waitpid(started.pid, NULL, WNOHANG) == started.pid) {
+		char line[160];
+
+		started.pid = 0;
+		last_line(line, sizeof(line));
+		source_fail(s, "the guest's command ended at once: %s", line);
+	}
 	started.close = s->close;
 	s->close = run_close;
 	return err;

@@ -80,8 +80,10 @@ int qmp_execute(struct qmp *q, const char *command, const char *arguments)
 
 	if (n >= (int)sizeof(text))
 		return fail(q, "a command too long");
-	if (send(q->fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+	if (send(q->fd, text, (size_t)n, MSG_NOSIGNAL) != n) {
+		qmp_poll(q, 0); /* QEMU may have said why */
 		return fail(q, "the connection is closed");
+	}
 	for (;;) {
 		int r = get_line(q, ANSWER);
 
