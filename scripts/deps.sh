@@ -17,7 +17,7 @@ table() {
 		f:/usr/share/vgabios/vgabios.stdvga.bin|vgabios' ;;
 	tools) table build && echo 'h:jansson.h|libjansson-dev h:libelf.h|libelf-dev' ;;
 	test) table run && table iso && table tools && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
-		h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
+		f:/usr/include/asm|gcc-multilib f:/usr/lib32/libc.a|libc6-dev-i386 h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
 		pkg-config|pkg-config groff|groff-base' ;;
 	deb) echo 'dpkg-buildpackage|dpkg-dev dh|debhelper fakeroot|fakeroot lintian|lintian git|git' ;;
 	deb-test) echo 'debootstrap|debootstrap' ;;

@@ -108,7 +108,9 @@ breaks('init dies of SIGSEGV', init(elf(undef, code => "\xa1" . "\0" x 8)), 'fat
 
 # ---- ELF ----
 sub wild { my ($name, $says, $h, %f) = @_; breaks("elf: $name", init(elf($h, %f)), $refused . $says) }
-wild('32 bits', 'it is a 32-bit ELF program', undef, class => 1);
+wild('of no class', 'its ELF header is of an unknown class', undef, class => 3);
+wild('32 bits, for x86-64', 'it is an ELF program for another machine', undef, class => 1);
+wild('32 bits, with 64-bit headers', 'its ELF program headers are of the wrong size', undef, class => 1, machine => 3);
 wild('byte order', 'its ELF header is of an unknown version or byte order', undef, data => 2);
 wild('version', 'its ELF header is of an unknown version or byte order', undef, version => 9);
 wild('aarch64', 'it is an ELF program for another machine', undef, machine => 183);

@@ -17,9 +17,11 @@
 
 #define SYSCALL32(nr, name)        long sys_##name(struct pt_regs *regs);
 #define SYSCALL32_TIME64(nr, name) long sys_##name(struct pt_regs *regs);
+#define SYSCALL32_OLD(nr, name)    long sys_##name(struct pt_regs *regs);
 #include "table32.h"
 #undef SYSCALL32
 #undef SYSCALL32_TIME64
+#undef SYSCALL32_OLD
 
 /* A 64-bit value that a program passes in two arguments. */
 static inline int64_t ia32_join(uint32_t low, uint32_t high)

@@ -16,15 +16,17 @@
 
 struct entry {
 	syscall_fn *fn;
-	bool time64;
+	uint8_t ia32; /* what task.ia32 is meanwhile */
 };
 
 static const struct entry table[] = {
-#define SYSCALL32(nr, name)        [nr] = {sys_##name, false},
-#define SYSCALL32_TIME64(nr, name) [nr] = {sys_##name, true},
+#define SYSCALL32(nr, name)        [nr] = {sys_##name, IA32_CALL | IA32_TIME32},
+#define SYSCALL32_TIME64(nr, name) [nr] = {sys_##name, IA32_CALL},
+#define SYSCALL32_OLD(nr, name)    [nr] = {sys_##name, IA32_CALL | IA32_TIME32 | IA32_OLD},
 #include "table32.h"
 #undef SYSCALL32
 #undef SYSCALL32_TIME64
+#undef SYSCALL32_OLD
 };
 
 /* The program's EBP, which is the sixth argument, lies where its ESP points. A 64-bit program has
@@ -70,7 +72,7 @@ static void dispatch(struct pt_regs *regs)
 		syscall_log_missing(nr, true);
 		return; /* ax is -ENOSYS */
 	}
-	current->ia32 = e->time64 ? IA32_CALL : IA32_CALL | IA32_TIME32;
+	current->ia32 = e->ia32;
 	regs->ax = (uint64_t)e->fn(&args);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that change what an inode says about itself: mode, owner, times, size. */
 #include "fs.h"
+#include "ia32.h"
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
@@ -126,7 +127,7 @@ SYSCALL2(utime, uint64_t, path, uint64_t, times)
 	int64_t t[2];
 	uint64_t ns[2] = {now_ns(), now_ns()};
 	if (times != 0) {
-		if (copy_from_user(t, times, sizeof(t)) != 0)
+		if (longs_from_user(t, times, 2, in_ia32_call()) != 0)
 			return -EFAULT;
 		ns[0] = to_ns(t[0], 0);
 		ns[1] = to_ns(t[1], 0);
@@ -139,7 +140,7 @@ static long utimes_at(int dirfd, uint64_t path, uint64_t times)
 	struct k_timeval t[2];
 	uint64_t ns[2] = {now_ns(), now_ns()};
 	if (times != 0) {
-		if (copy_from_user(t, times, sizeof(t)) != 0)
+		if (longs_from_user(&t[0].sec, times, 4, in_ia32_call()) != 0)
 			return -EFAULT;
 		for (int i = 0; i < 2; i++) {
 			if (t[i].usec < 0 || t[i].usec >= 1000000)
@@ -170,7 +171,7 @@ SYSCALL4(utimensat, int, dirfd, uint64_t, path, uint64_t, times, uint32_t, flags
 	if (flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	if (times != 0) {
-		if (copy_from_user(t, times, sizeof(t)) != 0)
+		if (timespecs_from_user(t, times, 2) != 0)
 			return -EFAULT;
 		for (int i = 0; i < 2; i++) {
 			if (t[i].nsec == UTIME_NOW)

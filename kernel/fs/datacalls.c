@@ -2,6 +2,7 @@
 /* Calls about the data of open files other than read and write: allocation, copying inside the
  * kernel, and those that bring data to a disk, of which there is none. */
 #include "fs.h"
+#include "ia32.h"
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
@@ -109,7 +110,7 @@ static long copy_data(struct file *in, uint64_t *ipos, struct file *out, uint64_
 static int get_pos(uint64_t user, const struct file *f, uint64_t *pos)
 {
 	*pos = f->pos;
-	if (user != 0 && copy_from_user(pos, user, sizeof(*pos)) != 0)
+	if (user != 0 && longs_from_user((int64_t *)pos, user, 1, ia32_old()) != 0)
 		return -EFAULT;
 	return *pos > (uint64_t)INT64_MAX ? -EINVAL : 0;
 }
@@ -117,7 +118,7 @@ static int get_pos(uint64_t user, const struct file *f, uint64_t *pos)
 static int put_pos(uint64_t user, struct file *f, uint64_t pos)
 {
 	if (user != 0)
-		return copy_to_user(user, &pos, sizeof(pos));
+		return longs_to_user(user, (const int64_t *)&pos, 1, ia32_old());
 	f->pos = pos;
 	return 0;
 }

@@ -3,6 +3,7 @@
  * open files, which is the process). One list, one spin lock, one queue of waiters: programs hold
  * few of these. A record lock's inode is open in its owner's table, so no reference is kept. */
 #include "fs.h"
+#include "ia32.h"
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
@@ -152,11 +153,6 @@ SYSCALL2(flock, int, fd, uint32_t, op)
 	return r;
 }
 
-struct k_flock { /* struct flock of x86-64 */
-	int16_t type, whence;
-	int64_t start, len;
-	int32_t pid;
-};
 _Static_assert(sizeof(struct k_flock) == 32, "struct flock drifted");
 
 enum { F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2, F_GETLK = 5, F_SETLKW = 7 };
@@ -202,7 +198,8 @@ static void get_lock(const struct file_lock *w, struct k_flock *u)
 long lock_fcntl(struct file *f, unsigned cmd, uint64_t arg)
 {
 	struct k_flock u;
-	if (copy_from_user(&u, arg, sizeof(u)) != 0)
+	bool ia32 = in_ia32_call();
+	if ((ia32 ? ia32_flock_from_user(&u, arg) : copy_from_user(&u, arg, sizeof(u))) != 0)
 		return -EFAULT;
 	struct file_lock w = {.in = f->inode,
 			      .owner = current->files,
@@ -216,7 +213,7 @@ long lock_fcntl(struct file *f, unsigned cmd, uint64_t arg)
 		return err;
 	if (cmd == F_GETLK) {
 		get_lock(&w, &u);
-		return copy_to_user(arg, &u, sizeof(u));
+		return ia32 ? ia32_flock_to_user(arg, &u) : copy_to_user(arg, &u, sizeof(u));
 	}
 	uint32_t mode = f->flags & O_ACCMODE;
 	if ((u.type == F_WRLCK && mode == O_RDONLY) || (u.type == F_RDLCK && mode == O_WRONLY))

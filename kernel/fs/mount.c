@@ -5,6 +5,7 @@
  * first mount of what is already in place is told that it worked. Unmounting always detaches (as
  * MNT_DETACH does): what is open stays usable until it is closed. */
 #include "fs.h"
+#include "ia32.h"
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
@@ -241,12 +242,6 @@ SYSCALL2(umount2, uint64_t, target, uint32_t, flags)
 	return covered != NULL ? 0 : -EINVAL;
 }
 
-struct k_statfs {
-	int64_t type, bsize;
-	uint64_t blocks, bfree, bavail, files, ffree;
-	int32_t fsid[2];
-	int64_t namelen, frsize, flags, spare[4];
-};
 _Static_assert(sizeof(struct k_statfs) == 120, "struct statfs drifted");
 
 static int put_statfs(const struct inode *in, uint64_t buf)
@@ -267,7 +262,7 @@ static int put_statfs(const struct inode *in, uint64_t buf)
 		st.ffree = st.bfree;
 		st.files += st.ffree;
 	}
-	return copy_to_user(buf, &st, sizeof(st));
+	return in_ia32_call() ? ia32_statfs_to_user(buf, &st) : copy_to_user(buf, &st, sizeof(st));
 }
 
 SYSCALL2(statfs, uint64_t, path, uint64_t, buf)

@@ -5,6 +5,7 @@
  * it sleeps.
  */
 #include "fs.h"
+#include "ia32.h"
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
@@ -310,7 +311,7 @@ static long do_select_fds(int count, const uint64_t va[SETS], uint64_t deadline)
 		return -EINVAL;
 	/* No descriptor is larger than NOFILE, so higher bits cannot name one. */
 	unsigned n = MIN((unsigned)count, (unsigned)NOFILE);
-	size_t bytes = (n + 63) / 64 * 8;
+	size_t bytes = in_ia32_call() ? (n + 31) / 32 * 4 : (n + 63) / 64 * 8;
 	for (unsigned s = 0; s < SETS; s++)
 		if (va[s] != 0 && copy_from_user(sets[s], va[s], bytes) != 0)
 			return -EFAULT;
@@ -335,7 +336,7 @@ SYSCALL5(select, int, n, uint64_t, in, uint64_t, out, uint64_t, ex, uint64_t, ti
 	struct k_timeval tv;
 
 	if (timeout != 0) {
-		if (copy_from_user(&tv, timeout, sizeof(tv)) != 0)
+		if (longs_from_user(&tv.sec, timeout, 2, in_ia32_call()) != 0)
 			return -EFAULT;
 		if (tv.sec < 0 || tv.usec < 0)
 			return -EINVAL;
@@ -354,7 +355,7 @@ SYSCALL5(select, int, n, uint64_t, in, uint64_t, out, uint64_t, ex, uint64_t, ti
 			tv.usec = (int64_t)(left % 1000000000 / 1000);
 		}
 		/* The sets are already written: a failure here does not undo the call. */
-		(void)copy_to_user(timeout, &tv, sizeof(tv));
+		(void)longs_to_user(timeout, &tv.sec, 2, in_ia32_call());
 	}
 	return r;
 }
@@ -363,14 +364,15 @@ SYSCALL6(pselect6, int, n, uint64_t, in, uint64_t, out, uint64_t, ex, uint64_t, 
 	 mask_arg)
 {
 	const uint64_t va[SETS] = {in, out, ex};
-	uint64_t mask[2] = {0, 0}; /* address, size */
+	int64_t mask[2] = {0, 0}; /* address, size */
 	uint64_t deadline;
 
-	if (mask_arg != 0 && copy_from_user(mask, mask_arg, sizeof(mask)) != 0)
+	if (mask_arg != 0 && longs_from_user(mask, mask_arg, 2, in_ia32_call()) != 0)
 		return -EFAULT;
 	int err = deadline_from_timespec(timeout, &deadline);
 	if (err == 0)
-		err = swap_mask(mask[0], mask[1]);
+		err = swap_mask(in_ia32_call() ? (uint32_t)mask[0] : (uint64_t)mask[0],
+				(uint64_t)mask[1]);
 	if (err != 0)
 		return err;
 	long r = do_select_fds(n, va, deadline);

@@ -2,20 +2,13 @@
 /* stat, statx, access: what an inode looks like to programs. */
 #include "../proc/proc.h"
 #include "fs.h"
+#include "ia32.h"
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
 
 #define NS_PER_SEC UINT64_C(1000000000)
 
-struct k_stat { /* struct stat of x86-64 */
-	uint64_t dev, ino, nlink;
-	uint32_t mode, uid, gid, pad;
-	uint64_t rdev;
-	int64_t size, blksize, blocks;
-	struct k_timespec atime, mtime, ctime;
-	int64_t spare[3];
-};
 _Static_assert(sizeof(struct k_stat) == 144, "struct stat drifted");
 
 struct k_statx_time {
@@ -78,7 +71,7 @@ static int put_stat(struct inode *in, uint64_t buf)
 		.mtime = timespec_of(in->mtime_ns),
 		.ctime = timespec_of(in->ctime_ns),
 	};
-	return copy_to_user(buf, &st, sizeof(st));
+	return in_ia32_call() ? ia32_stat_to_user(buf, &st) : copy_to_user(buf, &st, sizeof(st));
 }
 
 /* Takes the reference over. */

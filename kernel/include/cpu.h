@@ -16,15 +16,16 @@ struct task;
  * valid from kaiser_cpu_init() on (port/kaiser_port.c), percpu_ready says so for the boot CPU. */
 struct cpu {
 	struct cpu *self;
-	struct task *current;   /* ORDER: current stays at offset 8, idle at 16 */
+	struct task *current; /* ORDER: current stays at offset 8, idle at 16 */
 	struct task *idle;
-	unsigned id;            /* 0 is the boot CPU; dense */
+	unsigned id; /* 0 is the boot CPU; dense */
 	uint32_t apic_id;
 	volatile bool need_resched;
 	volatile uint64_t ticks; /* timer interrupts taken */
 	uint64_t nmi_count;
-	void *sched;             /* proc/sched.c's run queue */
-	void *page_cache;        /* mm/page.c's free pages of this CPU */
+	void *sched;      /* proc/sched.c's run queue */
+	bool tls_loaded;  /* the GDT has TLS entries: ia32.h */
+	void *page_cache; /* mm/page.c's free pages of this CPU */
 	/* Ticks that met user mode (nice: of processes with a positive nice value) and the kernel;
 	 * the rest of `ticks` was idle. Interrupts taken. Written by their own CPU only. */
 	uint64_t user_ticks, nice_ticks, system_ticks, interrupts;
@@ -43,8 +44,20 @@ static inline struct cpu *this_cpu(void)
 }
 
 enum cpu_feature {
-	CPU_NX, CPU_SMEP, CPU_SMAP, CPU_UMIP, CPU_FSGSBASE, CPU_XSAVE, CPU_X2APIC, CPU_PGE,
-	CPU_PAGE1G, CPU_RDRAND, CPU_RDSEED, CPU_TSC_DEADLINE, CPU_INVARIANT_TSC, CPU_LA57,
+	CPU_NX,
+	CPU_SMEP,
+	CPU_SMAP,
+	CPU_UMIP,
+	CPU_FSGSBASE,
+	CPU_XSAVE,
+	CPU_X2APIC,
+	CPU_PGE,
+	CPU_PAGE1G,
+	CPU_RDRAND,
+	CPU_RDSEED,
+	CPU_TSC_DEADLINE,
+	CPU_INVARIANT_TSC,
+	CPU_LA57,
 	CPU_FEATURES,
 };
 bool cpu_has(enum cpu_feature f);
@@ -133,7 +146,11 @@ static inline uint32_t inl(uint16_t port)
 
 /* Vectors. Exceptions are 0..31. */
 enum {
-	VEC_TIMER = 0x20, VEC_SERIAL = 0x21, VEC_RESCHED = 0xf0, VEC_CALL = 0xf1, VEC_STOP = 0xf2,
+	VEC_TIMER = 0x20,
+	VEC_SERIAL = 0x21,
+	VEC_RESCHED = 0xf0,
+	VEC_CALL = 0xf1,
+	VEC_STOP = 0xf2,
 	VEC_SPURIOUS = 0xff,
 };
 
@@ -148,14 +165,14 @@ void irq_dispatch(struct pt_regs *regs, unsigned vector);
 
 /* Interrupt controllers and timers (cpu/): */
 void acpi_init(uint64_t rsdp);
-void lapic_init(void);            /* on each CPU */
+void lapic_init(void); /* on each CPU */
 void ioapic_init(void);
 int ioapic_route_isa(unsigned isa_irq, unsigned vector); /* to the boot CPU; 0 or -ENODEV */
-void timer_init(void);            /* calibrates TSC and LAPIC timer; boot CPU */
-void timer_start(void);           /* periodic tick of HZ on this CPU */
+void timer_init(void);  /* calibrates TSC and LAPIC timer; boot CPU */
+void timer_start(void); /* periodic tick of HZ on this CPU */
 #define HZ 250
-uint64_t clock_ns(void);          /* monotonic nanoseconds since boot; any context */
-uint64_t realtime_offset_ns(void);/* CMOS clock at boot, ns since the epoch */
+uint64_t clock_ns(void);           /* monotonic nanoseconds since boot; any context */
+uint64_t realtime_offset_ns(void); /* CMOS clock at boot, ns since the epoch */
 
 /* Starts the other CPUs ACPI names (at most MAX_CPUS, and `maxcpus=N`). For each: cpu_prepare(), a
  * stack, INIT-SIPI-SIPI; it arrives in long mode, on tables that map the kernel half, interrupts
@@ -171,8 +188,8 @@ void ipi_nmi_all_but_self(void);
 /* Runs fn(arg) on every CPU in mask (bit = id; this one too if set) and waits for all of them.
  * Interrupts on, no spin lock held, unless only this CPU is meant; fn runs with interrupts off. */
 void cpu_call(uint64_t mask, void (*fn)(void *arg), void *arg);
-void cpu_stop_others(void);       /* by NMI-proof IPI; for panic and power-off; irqs off after it */
-void cpu_nmi_check(void);         /* NMI handlers call it first: stops here if that was asked for */
+void cpu_stop_others(void); /* by NMI-proof IPI; for panic and power-off; irqs off after it */
+void cpu_nmi_check(void);   /* NMI handlers call it first: stops here if that was asked for */
 /* The stack that smp_init() gave CPU `id`, KSTACK_PAGES of task.h, lowest byte; NULL for CPU 0. */
 void *cpu_boot_stack(unsigned id);
 
@@ -182,8 +199,8 @@ noreturn void machine_reboot(void);
 /* Early serial console; also the tty's line (port 0x3f8). */
 void serial_init(void);
 void serial_putc(char c);
-void serial_drain(void); /* waits, not for ever, until all output has left */
-bool serial_getc(char *c);        /* false when nothing is waiting */
+void serial_drain(void);   /* waits, not for ever, until all output has left */
+bool serial_getc(char *c); /* false when nothing is waiting */
 void serial_irq_enable(irq_handler *fn);
 
 #endif

@@ -7,21 +7,65 @@
 #include "spinlock.h"
 
 enum {
-	SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1,
-	SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP,
-	SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR,
-	SIGSYS, SIGRTMIN = 32, NSIG = 64,
+	SIGHUP = 1,
+	SIGINT,
+	SIGQUIT,
+	SIGILL,
+	SIGTRAP,
+	SIGABRT,
+	SIGBUS,
+	SIGFPE,
+	SIGKILL,
+	SIGUSR1,
+	SIGSEGV,
+	SIGUSR2,
+	SIGPIPE,
+	SIGALRM,
+	SIGTERM,
+	SIGSTKFLT,
+	SIGCHLD,
+	SIGCONT,
+	SIGSTOP,
+	SIGTSTP,
+	SIGTTIN,
+	SIGTTOU,
+	SIGURG,
+	SIGXCPU,
+	SIGXFSZ,
+	SIGVTALRM,
+	SIGPROF,
+	SIGWINCH,
+	SIGIO,
+	SIGPWR,
+	SIGSYS,
+	SIGRTMIN = 32,
+	NSIG = 64,
 };
 
 enum { /* si_code */
-	SI_USER = 0, SI_KERNEL = 0x80, SI_TKILL = -6, SI_TIMER = -2,
-	ILL_ILLOPN = 2, FPE_INTDIV = 1, FPE_FLTINV = 7, SEGV_MAPERR = 1, SEGV_ACCERR = 2,
-	BUS_ADRALN = 1, BUS_ADRERR = 2, TRAP_BRKPT = 1, TRAP_TRACE = 2, TRAP_HWBKPT = 4,
-	CLD_EXITED = 1, CLD_KILLED = 2, CLD_DUMPED = 3, CLD_STOPPED = 5, CLD_CONTINUED = 6,
+       SI_USER = 0,
+       SI_KERNEL = 0x80,
+       SI_TKILL = -6,
+       SI_TIMER = -2,
+       ILL_ILLOPN = 2,
+       FPE_INTDIV = 1,
+       FPE_FLTINV = 7,
+       SEGV_MAPERR = 1,
+       SEGV_ACCERR = 2,
+       BUS_ADRALN = 1,
+       BUS_ADRERR = 2,
+       TRAP_BRKPT = 1,
+       TRAP_TRACE = 2,
+       TRAP_HWBKPT = 4,
+       CLD_EXITED = 1,
+       CLD_KILLED = 2,
+       CLD_DUMPED = 3,
+       CLD_STOPPED = 5,
+       CLD_CONTINUED = 6,
 };
 
-#define SIG_DFL 0
-#define SIG_IGN 1
+#define SIG_DFL      0
+#define SIG_IGN      1
 #define SA_NOCLDSTOP UINT64_C(0x00000001)
 #define SA_NOCLDWAIT UINT64_C(0x00000002)
 #define SA_SIGINFO   UINT64_C(0x00000004)
@@ -30,19 +74,21 @@ enum { /* si_code */
 #define SA_RESTART   UINT64_C(0x10000000)
 #define SA_NODEFER   UINT64_C(0x40000000)
 #define SA_RESETHAND UINT64_C(0x80000000)
+/* The kernel's own: installed by a 32-bit call, so the frame is i386's. */
+#define SA_IA32 (UINT64_C(1) << 32)
 
 typedef uint64_t sigset_t; /* bit n-1 is signal n */
 #define SIGMASK(n) (UINT64_C(1) << ((n)-1))
 
 struct siginfo { /* the kernel's own form; signal_frame.c writes Linux's 128 bytes */
 	int signo, code, err;
-	int pid;          /* SI_USER, CLD_* */
+	int pid; /* SI_USER, CLD_* */
 	unsigned uid;
-	int status;       /* CLD_* */
-	uint64_t addr;    /* faults */
-	int trapno;       /* faults: vector, and the error code for the frame */
+	int status;    /* CLD_* */
+	uint64_t addr; /* faults */
+	int trapno;    /* faults: vector, and the error code for the frame */
 	uint64_t error;
-	uint64_t value;   /* sigqueue() */
+	uint64_t value; /* sigqueue() */
 };
 
 struct task;

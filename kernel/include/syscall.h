@@ -76,6 +76,31 @@ struct k_timeval {
 	int64_t sec, usec;
 };
 
+/* struct stat of x86-64. */
+struct k_stat {
+	uint64_t dev, ino, nlink;
+	uint32_t mode, uid, gid, pad;
+	uint64_t rdev;
+	int64_t size, blksize, blocks;
+	struct k_timespec atime, mtime, ctime;
+	int64_t spare[3];
+};
+
+struct k_statfs {
+	int64_t type, bsize;
+	uint64_t blocks, bfree, bavail, files, ffree;
+	int32_t fsid[2];
+	int64_t namelen, frsize, flags, spare[4];
+};
+
+struct k_flock { /* struct flock of x86-64 */
+	int16_t type, whence;
+	int64_t start, len;
+	int32_t pid;
+};
+
+/* n of them, not checked. 0 or -EFAULT. */
+int timespecs_from_user(struct k_timespec *ts, uint64_t va, size_t n);
 /* 0, -EFAULT or -EINVAL (nsec out of range, sec negative). */
 int timespec_from_user(uint64_t va, uint64_t *ns);
 int timespec_to_user(uint64_t va, uint64_t ns);

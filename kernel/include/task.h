@@ -89,6 +89,7 @@ struct process {
 	struct waitq thread_wait; /* exec waits here for the other threads to leave */
 	struct task *exec_thread; /* the thread that exec spares, while it waits */
 	uint64_t rlim_sigpending, hard_sigpending;
+	uint32_t persona; /* personality(2): 0, or PER_LINUX32 */
 	uint64_t nqueued; /* real-time signals in its and its threads' queues. siglock */
 };
 
@@ -140,6 +141,8 @@ struct task {
 	uint16_t user_ds, user_es, user_fs, user_gs; /* selectors; valid while not running */
 	uint8_t trap_vector;                         /* of the last exception that was a signal */
 	uint8_t ia32;                                /* ia32.h; 0 but in a 32-bit system call */
+	bool robust_ia32;                            /* robust_list is a 32-bit program's */
+	uint64_t tls[KAISER_TLS_ENTRIES];            /* descriptors of set_thread_area() */
 	uint64_t set_child_tid; /* written by the task itself before it first runs; 0: none */
 };
 

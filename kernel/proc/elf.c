@@ -6,42 +6,28 @@
  * file's size, every address range against user space; segments must ascend without sharing a
  * page; the entry must lie in a segment that may be executed.
  */
+#include "elf.h"
 #include "proc.h"
 #include "slab.h"
 #include "uaccess.h"
 #include "vfs.h"
 
-#define LOAD_MIN   UINT64_C(0x10000) /* nothing below: NULL stays unmapped */
-#define LOAD_MAX   (USER_END - MM_STACK_ROOM)
-#define PIE_BASE   UINT64_C(0x555555554000)
-#define PIE_PAGES  BIT(28) /* 1 TiB of places */
-#define ALIGN_MOST (UINT64_C(1) << 30)
-
-enum { ET_EXEC = 2, ET_DYN = 3, EM_X86_64 = 62 };
-enum { PT_LOAD = 1, PT_INTERP = 3, PT_GNU_STACK = 0x6474e551 };
-enum { PF_X = 1, PF_W = 2, PF_R = 4 };
-
-struct ehdr {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-
-struct phdr {
-	uint32_t type, flags;
-	uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
-
-_Static_assert(sizeof(struct ehdr) == 64 && sizeof(struct phdr) == 56, "ELF64's own sizes");
+#define LOAD_MIN  UINT64_C(0x10000) /* nothing below: NULL stays unmapped */
+#define LOAD_MAX  (USER_END - MM_STACK_ROOM)
+#define PIE_BASE  UINT64_C(0x555555554000)
+#define PIE_PAGES BIT(28) /* 1 TiB of places */
+/* Of 32-bit programs, which leave room for mappings and the stack: compat/exec32.c. */
+#define LOAD_MAX32  UINT64_C(0xf0000000)
+#define PIE_BASE32  UINT64_C(0x56555000)
+#define PIE_PAGES32 BIT(12) /* 16 MiB of places */
+#define ALIGN_MOST  (UINT64_C(1) << 30)
 
 struct elf {
 	struct ehdr eh;
 	struct phdr ph[ELF_MAX_PHDRS];
 	uint64_t file_size, bias, low, high, align; /* [low, high): of all segments, unbiased */
-	bool exec_stack;
+	uint64_t load_max;                          /* segments end below it */
+	bool exec_stack, ia32;
 	const char *why; /* what is wrong */
 };
 
@@ -72,11 +58,15 @@ static int check_ident(struct elf *e)
 
 	if (memcmp(h->ident, "\177ELF", 4) != 0)
 		return bad(e, "it is neither an ELF program nor a script");
-	if (h->ident[4] != 2)
-		return bad(e, "it is a 32-bit ELF program");
+	if (h->ident[4] != ELFCLASS32 && h->ident[4] != ELFCLASS64)
+		return bad(e, "its ELF header is of an unknown class");
+	e->ia32 = h->ident[4] == ELFCLASS32;
+	e->load_max = e->ia32 ? LOAD_MAX32 : LOAD_MAX;
+	if (e->ia32)
+		elf32_widen_ehdr(&e->eh);
 	if (h->ident[5] != 1 || h->ident[6] != 1 || h->version != 1)
 		return bad(e, "its ELF header is of an unknown version or byte order");
-	if (h->machine != EM_X86_64)
+	if (h->machine != (e->ia32 ? EM_386 : EM_X86_64))
 		return bad(e, "it is an ELF program for another machine");
 	if (h->type != ET_EXEC && h->type != ET_DYN)
 		return bad(e, "it is an ELF file but not a program");
@@ -86,6 +76,7 @@ static int check_ident(struct elf *e)
 static int read_headers(struct file *f, struct elf *e)
 {
 	struct ehdr *h = &e->eh;
+	size_t phent;
 	int err = read_exactly(e, f, h, sizeof(*h), 0,
 			       e->file_size ? "it is too short to be an ELF program or a script"
 					    : "it is empty");
@@ -94,16 +85,20 @@ static int read_headers(struct file *f, struct elf *e)
 		err = check_ident(e);
 	if (err)
 		return err;
-	if (h->phentsize != sizeof(struct phdr))
+	phent = e->ia32 ? sizeof(struct phdr32) : sizeof(struct phdr);
+	if (h->phentsize != phent)
 		return bad(e, "its ELF program headers are of the wrong size");
 	if (h->phnum == 0)
 		return bad(e, "it has no ELF program headers");
 	if (h->phnum > ELF_MAX_PHDRS)
 		return bad(e, "it has more than 64 ELF program headers");
-	if (!ends_within(h->phoff, h->phnum * sizeof(struct phdr), e->file_size))
+	if (!ends_within(h->phoff, h->phnum * phent, e->file_size))
 		return bad(e, "its ELF program headers lie beyond its end");
-	return read_exactly(e, f, e->ph, h->phnum * sizeof(struct phdr), h->phoff,
-			    "its ELF program headers cannot be read");
+	err = read_exactly(e, f, e->ph, h->phnum * phent, h->phoff,
+			   "its ELF program headers cannot be read");
+	if (!err && e->ia32)
+		elf32_widen_phdrs(e->ph, h->phnum);
+	return err;
 }
 
 /* One segment that is to be loaded: all of its fields, and its place above the ones before. */
@@ -113,7 +108,7 @@ static int check_segment(struct elf *e, const struct phdr *p)
 		return bad(e, "an ELF segment is larger in the file than in memory");
 	if (!ends_within(p->offset, p->filesz, e->file_size))
 		return bad(e, "an ELF segment lies beyond its end");
-	if (!ends_within(p->vaddr, p->memsz, LOAD_MAX - PAGE_SIZE))
+	if (!ends_within(p->vaddr, p->memsz, e->load_max - PAGE_SIZE))
 		return bad(e, "an ELF segment's address lies outside user memory");
 	if ((p->vaddr ^ p->offset) & (PAGE_SIZE - 1))
 		return bad(e, "an ELF segment's address and offset differ within a page");
@@ -160,9 +155,10 @@ static int choose_bias(struct elf *e)
 
 	if (e->eh.type == ET_EXEC)
 		return e->low >= LOAD_MIN ? 0 : bad(e, "an ELF segment's address is too low");
-	base = PIE_BASE + layout_random() % PIE_PAGES * PAGE_SIZE;
+	base = e->ia32 ? PIE_BASE32 + layout_random() % PIE_PAGES32 * PAGE_SIZE
+		       : PIE_BASE + layout_random() % PIE_PAGES * PAGE_SIZE;
 	base = ALIGN_UP(base, e->align);
-	if (!ends_within(base, e->high, LOAD_MAX))
+	if (!ends_within(base, e->high, e->load_max))
 		return bad(e, "its ELF segments do not fit into user memory");
 	/* low keeps its place within the largest alignment. */
 	e->bias = base - ALIGN_DOWN(e->low, e->align);
@@ -212,7 +208,7 @@ static int map_segment(struct elf *e, const struct phdr *p, struct file *f, stru
 /* Where the program finds its own headers: in the segment that holds them, or nowhere. */
 static uint64_t phdr_address(const struct elf *e)
 {
-	uint64_t bytes = e->eh.phnum * sizeof(struct phdr);
+	uint64_t bytes = e->eh.phnum * (uint64_t)e->eh.phentsize;
 
 	for (unsigned i = 0; i < e->eh.phnum; i++) {
 		const struct phdr *p = &e->ph[i];
@@ -242,6 +238,7 @@ static int map_all(struct elf *e, struct file *f, struct mm *mm, struct elf_load
 	load->image.phnum = e->eh.phnum;
 	load->image.end = e->high + e->bias;
 	load->image.exec_stack = e->exec_stack;
+	load->image.ia32 = e->ia32;
 	return 0;
 }
 

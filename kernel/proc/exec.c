@@ -8,6 +8,7 @@
  * after that is to make the other threads leave, and once they do nothing fails any more: there is
  * no point of no return with an error behind it.
  */
+#include "ia32.h"
 #include "port.h"
 #include "printk.h"
 #include "proc.h"
@@ -25,6 +26,7 @@ static struct mm *swap_mm(struct mm *mm)
 
 	current->mm = mm;
 	mm_switch(mm);
+	ia32_tls_load(current);
 	spin_unlock_irqrestore(&task_lock, irq);
 	return old;
 }
@@ -83,18 +85,22 @@ static void set_name(struct task *t, const char *path)
 }
 
 /* Everything a program finds in registers when it starts. */
-static void reset_cpu_state(struct task *t, uint64_t ip, uint64_t sp)
+static void reset_cpu_state(struct task *t, uint64_t ip, uint64_t sp, bool ia32)
 {
 	uint64_t irq = irq_save();
 
 	fpu_reset(t);
 	segments_reset();
 	t->fs_base = t->gs_base = 0;
+	memset(t->tls, 0, sizeof(t->tls));
+	ia32_tls_load(t);
+	if (ia32) /* where SS has a base and a limit, DS and ES have */
+		segments_load_data(KAISER_USER_DS, KAISER_USER_DS);
 	irq_restore(irq);
 	*t->user_regs = (struct pt_regs){
 		.orig_ax = UINT64_MAX, /* no system call to restart */
 		.ip = ip,
-		.cs = KAISER_USER_CS,
+		.cs = ia32 ? KAISER_USER32_CS : KAISER_USER_CS,
 		.flags = 0x202,
 		.sp = sp,
 		.ss = KAISER_USER_DS,
@@ -130,13 +136,18 @@ static int build(struct mm *mm, struct file *f, struct elf_load *load, const cha
 		return err;
 	mm->brk_start = load->image.end + layout_random() % BRK_SPREAD_PAGES * PAGE_SIZE;
 	mm->brk = mm->brk_start;
+	if (load->image.ia32)
+		err = ia32_layout(mm);
+	if (err)
+		return err;
 	err = exec_stack_map(mm, bytes, load->image.exec_stack);
 	if (err)
 		return err;
 	old = swap_mm(mm);
 	err = elf_clear_bss(mm, load);
 	if (!err)
-		err = exec_stack_fill(mm, &load->image, execfn, argv, envp, sp);
+		err = load->image.ia32 ? ia32_stack_fill(mm, &load->image, execfn, argv, envp, sp)
+				       : exec_stack_fill(mm, &load->image, execfn, argv, envp, sp);
 	swap_mm(old);
 	/* The space is private to this call: a fault in it can only be for want of memory. */
 	return err == -EFAULT ? -ENOMEM : err;
@@ -160,7 +171,7 @@ static void own_files(struct task *t, struct files *copy)
 	files_put(old);
 }
 
-static void commit(struct mm *mm, uint64_t ip, uint64_t sp, const char *execfn)
+static void commit(struct mm *mm, uint64_t ip, uint64_t sp, bool ia32, const char *execfn)
 {
 	struct task *t = current;
 	struct mm *old;
@@ -174,7 +185,7 @@ static void commit(struct mm *mm, uint64_t ip, uint64_t sp, const char *execfn)
 	signal_exec(t);
 	set_name(t, execfn);
 	files_close_on_exec(t->files);
-	reset_cpu_state(t, ip, sp);
+	reset_cpu_state(t, ip, sp, ia32);
 	port_verify_exec();
 }
 
@@ -208,7 +219,7 @@ static int run_elf(struct file *f, const char *path, const char *execfn, char *c
 		err = become_only_thread();
 	if (!err) {
 		own_files(current, files);
-		commit(mm, load->image.entry, sp, execfn);
+		commit(mm, load->image.entry, sp, load->image.ia32, execfn);
 	} else {
 		if (files)
 			files_put(files);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The arguments of execve, copied in before the old image goes. */
+#include "ia32.h"
 #include "proc.h"
 #include "slab.h"
 #include "uaccess.h"
@@ -48,8 +49,9 @@ static char *copy_string(uint64_t va, char *buf, char **big, size_t *bytes)
 static int copy_all(struct exec_args *a, uint64_t array, size_t *total, char *buf, char **big)
 {
 	size_t room = 0;
+	size_t pointer = in_ia32_call() ? sizeof(uint32_t) : sizeof(uint64_t);
 
-	for (;; array += sizeof(uint64_t)) {
+	for (;; array += pointer) {
 		uint64_t va = 0;
 		size_t bytes = 0;
 		char *s;
@@ -61,7 +63,7 @@ static int copy_all(struct exec_args *a, uint64_t array, size_t *total, char *bu
 				return err;
 		}
 		a->v[a->n] = NULL;
-		if (array && copy_from_user(&va, array, sizeof(va)) != 0)
+		if (array && copy_from_user(&va, array, pointer) != 0)
 			return -EFAULT;
 		if (!va)
 			return 0;

@@ -6,6 +6,7 @@
  *	"x86_64", 16 random bytes, padding,
  *	the auxiliary vector, envp[] and NULL, argv[] and NULL, argc	<- stack pointer, 16-aligned
  */
+#include "ia32.h"
 #include "proc.h"
 #include "uaccess.h"
 
@@ -43,7 +44,8 @@ static const char platform[] = "x86_64";
 
 int exec_stack_map(struct mm *mm, uint64_t arg_bytes, bool exec)
 {
-	uint64_t top = USER_END - layout_random() % STACK_SPREAD * PAGE_SIZE;
+	uint64_t top = mm_is_ia32(mm) ? mm->stack_top
+				      : USER_END - layout_random() % STACK_SPREAD * PAGE_SIZE;
 	uint64_t size = STACK_FIRST + ALIGN_UP(arg_bytes, PAGE_SIZE);
 	uint32_t prot = PROT_READ | PROT_WRITE | (exec ? PROT_EXEC : 0U);
 	struct vma *v;

@@ -2,6 +2,7 @@
 /* New threads and processes: clone, fork, vfork. Everything that can fail is made before the child
  * gets a number; from then on others may find and signal it, though it runs only at the very end.
  */
+#include "ia32.h"
 #include "kmap.h"
 #include "printk.h"
 #include "proc.h"
@@ -67,7 +68,8 @@ static void copy_cpu_state(struct task *t, struct pt_regs *regs, uint64_t flags,
 	fpu_copy(t->fpu, self->fpu);
 	irq_restore(irq);
 	segments_save(t);
-	if (flags & CLONE_SETTLS)
+	memcpy(t->tls, self->tls, sizeof(t->tls));
+	if (flags & CLONE_SETTLS && !in_ia32_call())
 		t->fs_base = tls;
 }
 
@@ -124,6 +126,7 @@ static void copy_process(struct process *to, struct process *from, uint64_t flag
 	to->hard_sigpending = from->hard_sigpending;
 	to->nice = from->nice;
 	to->undumpable = from->undumpable;
+	to->persona = from->persona;
 	memcpy(to->name, from->name, sizeof(to->name));
 	to->exit_signal = flags & CLONE_PARENT ? from->exit_signal : (int)(flags & CSIGNAL);
 	spin_unlock_irqrestore(&from->siglock, irq);
@@ -230,6 +233,12 @@ long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t p
 		return err;
 	}
 	copy_cpu_state(t, regs, flags, stack, tls);
+	if (flags & CLONE_SETTLS && in_ia32_call())
+		err = ia32_clone_tls(t, tls);
+	if (err) {
+		discard(t, p);
+		return err;
+	}
 	copy_signals(t, flags);
 	t->affinity = current->affinity;
 	if (flags & CLONE_THREAD)

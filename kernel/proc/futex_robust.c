@@ -4,6 +4,7 @@
  * the kernel walks that list, marks each lock as its owner's death and wakes one who waits. The
  * list is the program's: every step may fault, and it may be circular.
  */
+#include "ia32.h"
 #include "proc.h"
 #include "syscall.h"
 #include "uaccess.h"
@@ -52,35 +53,41 @@ void futex_exit_robust(struct task *t)
 	if (!head_va || !t->mm)
 		return;
 	t->robust_list = 0;
-	if (copy_from_user(&head, head_va, sizeof(head)) != 0)
+	if (longs_from_user((int64_t *)&head, head_va, 3, t->robust_ia32) != 0)
 		return;
-	uint64_t pending = head.pending & ~PI_BIT, offset = (uint64_t)head.offset;
-	uint64_t entry = head.next;
+	/* Addresses have as many bits as the program's pointers. */
+	uint64_t mask = t->robust_ia32 ? UINT32_MAX : UINT64_MAX;
+	uint64_t pending = head.pending & ~PI_BIT & mask, offset = (uint64_t)head.offset;
+	uint64_t entry = head.next & mask;
 	for (unsigned i = 0; i < MAX_LOCKS && (entry & ~PI_BIT) != head_va; i++) {
-		uint64_t va = entry & ~PI_BIT, next;
+		uint64_t va = entry & ~PI_BIT;
+		int64_t next = 0;
 		/* Read before the lock is let go: its new owner may free it. */
-		int err = copy_from_user(&next, va, sizeof(next));
+		int err = longs_from_user(&next, va, 1, t->robust_ia32);
 		if (va != pending)
-			owner_died(t, va + offset, entry & PI_BIT, false);
+			owner_died(t, (va + offset) & mask, entry & PI_BIT, false);
 		if (err)
 			break;
-		entry = next;
+		entry = (uint64_t)next & mask;
 	}
 	if (pending)
-		owner_died(t, pending + offset, head.pending & PI_BIT, true);
+		owner_died(t, (pending + offset) & mask, head.pending & PI_BIT, true);
 }
 
 SYSCALL2(set_robust_list, uint64_t, head, uint64_t, len)
 {
-	if (len != sizeof(struct robust_head))
+	if (len != (in_ia32_call() ? 3 * sizeof(uint32_t) : sizeof(struct robust_head)))
 		return -EINVAL;
 	current->robust_list = head;
+	current->robust_ia32 = in_ia32_call();
 	return 0;
 }
 
 SYSCALL3(get_robust_list, int, tid, uint64_t, head_va, uint64_t, len_va)
 {
-	uint64_t head = current->robust_list, len = sizeof(struct robust_head);
+	bool ia32 = in_ia32_call();
+	uint64_t head = current->robust_list;
+	int64_t len = ia32 ? 3 * sizeof(uint32_t) : sizeof(struct robust_head);
 	if (tid) {
 		struct task *t = task_find(tid);
 		if (!t)
@@ -91,8 +98,8 @@ SYSCALL3(get_robust_list, int, tid, uint64_t, head_va, uint64_t, len_va)
 		if (!mine)
 			return -EPERM;
 	}
-	if (copy_to_user(len_va, &len, sizeof(len)) != 0 ||
-	    copy_to_user(head_va, &head, sizeof(head)) != 0)
+	if (longs_to_user(len_va, &len, 1, ia32) != 0 ||
+	    longs_to_user(head_va, (const int64_t *)&head, 1, ia32) != 0)
 		return -EFAULT;
 	return 0;
 }

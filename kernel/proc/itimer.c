@@ -3,6 +3,7 @@
  * alarm() and ITIMER_REAL. Armed processes stand in one list, the earliest first, which the boot
  * CPU's tick looks at; so an alarm comes up to a tick late and never early.
  */
+#include "ia32.h"
 #include "proc.h"
 #include "syscall.h"
 #include "uaccess.h"
@@ -110,7 +111,7 @@ static struct k_timeval ns_timeval(uint64_t ns)
 static int itimer_to_user(uint64_t va, uint64_t left, uint64_t interval)
 {
 	struct user_itimerval it = {ns_timeval(interval), ns_timeval(left)};
-	return copy_to_user(va, &it, sizeof(it));
+	return longs_to_user(va, &it.interval.sec, 4, in_ia32_call());
 }
 
 /* ITIMER_VIRTUAL and ITIMER_PROF: CPU time is counted by ticks only; they are refused. */
@@ -120,7 +121,7 @@ SYSCALL3(setitimer, int, which, uint64_t, new_va, uint64_t, old_va)
 	uint64_t value, interval, left, left_interval;
 	if (which != ITIMER_REAL)
 		return -EINVAL;
-	if (new_va && copy_from_user(&it, new_va, sizeof(it)) != 0)
+	if (new_va && longs_from_user(&it.interval.sec, new_va, 4, in_ia32_call()) != 0)
 		return -EFAULT;
 	if (timeval_ns(&it.value, &value) != 0 || timeval_ns(&it.interval, &interval) != 0)
 		return -EINVAL;

@@ -34,7 +34,7 @@ SYSCALL1(uname, uint64_t, va)
 	strlcpy(u.sysname, UTS_SYSNAME, UTS_BYTES);
 	strlcpy(u.release, UTS_RELEASE, UTS_BYTES);
 	strlcpy(u.version, UTS_VERSION, UTS_BYTES);
-	strlcpy(u.machine, UTS_MACHINE, UTS_BYTES);
+	strlcpy(u.machine, current->proc->persona == PER_LINUX32 ? "i686" : UTS_MACHINE, UTS_BYTES);
 	strlcpy(u.domainname, "(none)", UTS_BYTES);
 	uts_nodename(u.nodename);
 	return copy_to_user(va, &u, sizeof(u));
@@ -84,33 +84,30 @@ void load_average(uint64_t loads[3])
 		loads[i] = __atomic_load_n(&loads_now[i], __ATOMIC_RELAXED);
 }
 
-struct user_sysinfo {
-	int64_t uptime;
-	uint64_t loads[3];
-	uint64_t totalram, freeram, sharedram, bufferram, totalswap, freeswap;
-	uint16_t procs, pad;
-	uint64_t totalhigh, freehigh;
-	uint32_t mem_unit;
-};
 _Static_assert(sizeof(struct user_sysinfo) == 112, "struct sysinfo");
 
-SYSCALL1(sysinfo, uint64_t, va)
+void sysinfo_fill(struct user_sysinfo *si)
 {
-	struct user_sysinfo si;
 	struct page_stats ps;
 	unsigned threads = 0;
-	memset(&si, 0, sizeof(si));
+	memset(si, 0, sizeof(*si));
 	page_stats(&ps);
-	si.uptime = (int64_t)(clock_ns() / NS_PER_SEC);
-	load_average(si.loads);
-	si.totalram = ps.total * PAGE_SIZE;
-	si.freeram = ps.free * PAGE_SIZE;
-	si.mem_unit = 1;
+	si->uptime = (int64_t)(clock_ns() / NS_PER_SEC);
+	load_average(si->loads);
+	si->totalram = ps.total * PAGE_SIZE;
+	si->freeram = ps.free * PAGE_SIZE;
+	si->mem_unit = 1;
 	uint64_t flags = spin_lock_irqsave(&task_lock);
 	list_for_each_entry (p, &process_list, struct process, all)
 		threads += p->nthreads;
 	spin_unlock_irqrestore(&task_lock, flags);
-	si.procs = (uint16_t)threads;
+	si->procs = (uint16_t)threads;
+}
+
+SYSCALL1(sysinfo, uint64_t, va)
+{
+	struct user_sysinfo si;
+	sysinfo_fill(&si);
 	return copy_to_user(va, &si, sizeof(si));
 }
 

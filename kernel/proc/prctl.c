@@ -115,10 +115,18 @@ SYSCALL2(arch_prctl, int, code, uint64_t, arg)
 	}
 }
 
-/* Linux's own is the only one there is. */
+/* Linux's own, and the one that calls the machine a 32-bit one. */
 SYSCALL1(personality, uint32_t, persona)
 {
-	return persona == 0 || persona == UINT32_MAX ? 0 : -EINVAL;
+	struct process *p = current->proc;
+	uint32_t was = p->persona;
+
+	if (persona == UINT32_MAX)
+		return was;
+	if (persona != 0 && persona != PER_LINUX32)
+		return -EINVAL;
+	p->persona = persona;
+	return was;
 }
 
 /* ---- membarrier ---- */

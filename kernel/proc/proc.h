@@ -62,6 +62,12 @@ bool signal_work(const struct pt_regs *regs, bool in_syscall);
 /* A stopped process has stopped = stopped_report = true and exit_status = sig << 8 | 0x7f;
  * wait4(WUNTRACED) reports that and clears stopped_report. continued_report likewise: 0xffff. */
 
+/* ---- signal_calls.c: without user memory ---- */
+long sigaction_change(int sig, const struct sigaction_k *new, struct sigaction_k *old);
+long sigsuspend(sigset_t set);
+long sigqueue_process(int pid, int sig, const struct siginfo *info);
+long sigqueue_thread(int tgid, int tid, int sig, const struct siginfo *info);
+
 /* ---- signal_frame.c ---- */
 /* Builds the handler's frame on the user stack and points regs at the handler: 0 or -EFAULT. */
 int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
@@ -75,6 +81,8 @@ long altstack_change(uint64_t new_va, uint64_t old_va, uint64_t sp);
 void segments_save(struct task *t);
 void segments_load(struct task *t);
 void segments_load_data(uint16_t ds, uint16_t es);
+/* The bases of FS and GS become what their descriptors say. */
+void segments_load_fs_gs(uint16_t fs, uint16_t gs);
 void segments_reset(void); /* as a program finds them when it starts */
 
 /* ---- time.c ---- */
@@ -99,6 +107,18 @@ void futex_exit_robust(struct task *t);
 /* Load averages over 1, 5 and 15 minutes, times 65536 (as sysinfo(2) gives them). */
 void load_average(uint64_t loads[3]);
 void load_tick(uint64_t now_ns); /* CPU 0's tick, by itimer_check() */
+
+struct user_sysinfo { /* sysinfo(2)'s */
+	int64_t uptime;
+	uint64_t loads[3];
+	uint64_t totalram, freeram, sharedram, bufferram, totalswap, freeswap;
+	uint16_t procs, pad;
+	uint64_t totalhigh, freehigh;
+	uint32_t mem_unit;
+};
+void sysinfo_fill(struct user_sysinfo *si);
+
+enum { PER_LINUX32 = 8 }; /* process.persona: uname() tells of a 32-bit machine */
 
 /* ---- task.c ---- */
 /* A thread with a kernel stack and an empty frame at its top, not in any list; refs 1, the
@@ -159,7 +179,7 @@ void exec_args_free(struct exec_args *a);
 struct exec_image {
 	uint64_t entry, phdr, end; /* end: of the highest segment */
 	unsigned phnum;
-	bool exec_stack;
+	bool exec_stack, ia32;
 };
 /* Maps the program into mm; bytes that must be cleared at run time are in bss[]. 0 or -errno. */
 enum { ELF_MAX_PHDRS = 64 };

@@ -2,6 +2,7 @@
 /* Limits, usage, priorities. Three resources have limits that hold here: the stack, the number of
  * open files, and that of queued signals; no core is ever written; all others are unlimited, and
  * setting a limit that would not be enforced is refused. */
+#include "ia32.h"
 #include "proc.h"
 #include "syscall.h"
 #include "uaccess.h"
@@ -77,12 +78,34 @@ static int limit_set(struct process *p, unsigned resource, struct user_rlimit li
 	return 0;
 }
 
-static long limit_call(int pid, unsigned resource, uint64_t new_va, uint64_t old_va)
+static int limit_from_user(struct user_rlimit *lim, uint64_t va, bool narrow)
+{
+	uint32_t v[2];
+
+	if (!narrow)
+		return copy_from_user(lim, va, sizeof(*lim));
+	if (copy_from_user(v, va, sizeof(v)) != 0)
+		return -EFAULT;
+	lim->soft = v[0] == UINT32_MAX ? UINT64_MAX : v[0];
+	lim->hard = v[1] == UINT32_MAX ? UINT64_MAX : v[1];
+	return 0;
+}
+
+/* A 32-bit program reads what it has no number for as infinity, the oldest form as its largest. */
+static int limit_to_user(uint64_t va, const struct user_rlimit *lim, bool narrow)
+{
+	uint64_t most = ia32_old() ? INT32_MAX : UINT32_MAX;
+	uint32_t v[2] = {(uint32_t)MIN(lim->soft, most), (uint32_t)MIN(lim->hard, most)};
+
+	return narrow ? copy_to_user(va, v, sizeof(v)) : copy_to_user(va, lim, sizeof(*lim));
+}
+
+static long limit_call(int pid, unsigned resource, uint64_t new_va, uint64_t old_va, bool narrow)
 {
 	struct user_rlimit lim, old;
 	if (resource >= RLIMITS)
 		return -EINVAL;
-	if (new_va && copy_from_user(&lim, new_va, sizeof(lim)) != 0)
+	if (new_va && limit_from_user(&lim, new_va, narrow) != 0)
 		return -EFAULT;
 	struct task *t = pid ? task_find(pid) : NULL;
 	struct process *p = pid ? t ? t->proc : NULL : current->proc;
@@ -99,24 +122,24 @@ static long limit_call(int pid, unsigned resource, uint64_t new_va, uint64_t old
 	}
 	if (t)
 		task_put(t);
-	if (!err && old_va && copy_to_user(old_va, &old, sizeof(old)) != 0)
+	if (!err && old_va && limit_to_user(old_va, &old, narrow) != 0)
 		return -EFAULT;
 	return err;
 }
 
 SYSCALL2(getrlimit, unsigned, resource, uint64_t, va)
 {
-	return va ? limit_call(0, resource, 0, va) : -EFAULT;
+	return va ? limit_call(0, resource, 0, va, in_ia32_call()) : -EFAULT;
 }
 
 SYSCALL2(setrlimit, unsigned, resource, uint64_t, va)
 {
-	return va ? limit_call(0, resource, va, 0) : -EFAULT;
+	return va ? limit_call(0, resource, va, 0, in_ia32_call()) : -EFAULT;
 }
 
 SYSCALL4(prlimit64, int, pid, unsigned, resource, uint64_t, new_va, uint64_t, old_va)
 {
-	return limit_call(pid, resource, new_va, old_va);
+	return limit_call(pid, resource, new_va, old_va, false);
 }
 
 /* ---- usage ---- */
@@ -159,7 +182,7 @@ SYSCALL2(getrusage, int, who, uint64_t, va)
 	ru.stime = to_timeval(system);
 	if (who != RUSAGE_CHILDREN)
 		ru.maxrss = (int64_t)(t->mm->rss_pages * (PAGE_SIZE / 1024));
-	return copy_to_user(va, &ru, sizeof(ru));
+	return longs_to_user(va, &ru.utime.sec, sizeof(ru) / sizeof(int64_t), in_ia32_call());
 }
 
 /* ---- nice values: of processes; sched.c makes slices of them ---- */

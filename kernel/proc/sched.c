@@ -19,6 +19,7 @@
  */
 #include "cpu.h"
 #include "printk.h"
+#include "ia32.h"
 #include "proc.h"
 
 #undef current /* here it is a field of struct cpu, read with interrupts off */
@@ -309,6 +310,8 @@ static void switch_to(struct rq *rq, struct task *prev, struct task *next)
 	if (prev->fpu && prev->state != TASK_DEAD)
 		user_state_save(prev);
 	mm_switch(next->mm);
+	if (next->mm)
+		ia32_tls_load(next);
 	if (next->kstack)
 		kaiser_set_kernel_stack((uint64_t)next->kstack + KSTACK_PAGES * PAGE_SIZE);
 	if (next->fpu)

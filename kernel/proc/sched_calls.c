@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The system calls of the scheduler: one policy, SCHED_OTHER, and where a thread may run. */
+#include "ia32.h"
 #include "proc.h"
 #include "syscall.h"
 #include "uaccess.h"
@@ -81,14 +82,15 @@ SYSCALL3(sched_setaffinity, int, pid, uint64_t, len, uint64_t, va)
 
 SYSCALL3(sched_getaffinity, int, pid, uint64_t, len, uint64_t, va)
 {
-	if (len % sizeof(uint64_t) || len == 0)
+	if (len % (in_ia32_call() ? sizeof(uint32_t) : sizeof(uint64_t)) || len == 0)
 		return -EINVAL;
 	struct task *t = task_named(pid);
 	if (!t)
 		return -ESRCH;
 	uint64_t mask = t->affinity & sched_online();
 	task_put(t);
-	return copy_to_user(va, &mask, sizeof(mask)) != 0 ? -EFAULT : (long)sizeof(mask);
+	len = MIN(len, sizeof(mask));
+	return copy_to_user(va, &mask, len) != 0 ? -EFAULT : (long)len;
 }
 
 SYSCALL2(getcpu, uint64_t, cpu_va, uint64_t, node_va)

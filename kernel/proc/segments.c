@@ -73,6 +73,25 @@ void segments_load_data(uint16_t ds, uint16_t es)
 	__asm__ volatile("movw %w0, %%es" ::"r"(checked(es)));
 }
 
+/* One that does not change keeps its base, which may be another than its descriptor's. */
+void segments_load_fs_gs(uint16_t fs, uint16_t gs)
+{
+	uint16_t now_fs, now_gs;
+
+	__asm__ volatile("movw %%fs, %0" : "=r"(now_fs));
+	__asm__ volatile("movw %%gs, %0" : "=r"(now_gs));
+	if (fs != now_fs) {
+		__asm__ volatile("movw %w0, %%fs" ::"r"(checked(fs)));
+		if (!(checked(fs) & ~3)) /* null clears the base on some CPUs only */
+			wrmsr((uint32_t)MSR_FS_BASE, 0);
+	}
+	if (gs != now_gs) {
+		load_gs(checked(gs));
+		if (!(checked(gs) & ~3))
+			wrmsr((uint32_t)MSR_USER_GS_BASE, 0);
+	}
+}
+
 void segments_reset(void)
 {
 	segments_load_data(0, 0);

@@ -15,21 +15,18 @@
 _Static_assert(sizeof(struct sigaction_k) == 32, "as rt_sigaction passes it");
 _Static_assert(offsetof(struct sigaction_k, mask) == 24, "as rt_sigaction passes it");
 
-SYSCALL4(rt_sigaction, int, sig, uint64_t, new_va, uint64_t, old_va, uint64_t, setsize)
+long sigaction_change(int sig, const struct sigaction_k *new, struct sigaction_k *old)
 {
 	struct process *p = current->proc;
-	struct sigaction_k act, old;
-	if (setsize != sizeof(sigset_t))
-		return -EINVAL;
-	if (new_va && copy_from_user(&act, new_va, sizeof(act)) != 0)
-		return -EFAULT;
-	if (sig < 1 || sig > NSIG || (new_va && (SIGMASK(sig) & SET_NEVER_BLOCKED)))
+	if (sig < 1 || sig > NSIG || (new && (SIGMASK(sig) & SET_NEVER_BLOCKED)))
 		return -EINVAL;
 
 	uint64_t flags = spin_lock_irqsave(&p->siglock);
-	old = p->actions[sig - 1];
-	if (new_va) {
-		act.flags &= SA_KNOWN;
+	*old = p->actions[sig - 1];
+	old->flags &= ~SA_IA32;
+	if (new) {
+		struct sigaction_k act = *new;
+		act.flags &= SA_KNOWN | SA_IA32;
 		act.mask &= ~SET_NEVER_BLOCKED;
 		p->actions[sig - 1] = act;
 		if (act.handler == SIG_IGN ||
@@ -37,10 +34,21 @@ SYSCALL4(rt_sigaction, int, sig, uint64_t, new_va, uint64_t, old_va, uint64_t, s
 			signal_flush_locked(p, SIGMASK(sig));
 	}
 	spin_unlock_irqrestore(&p->siglock, flags);
-
-	if (old_va && copy_to_user(old_va, &old, sizeof(old)) != 0)
-		return -EFAULT;
 	return 0;
+}
+
+SYSCALL4(rt_sigaction, int, sig, uint64_t, new_va, uint64_t, old_va, uint64_t, setsize)
+{
+	struct sigaction_k act = {0}, old;
+	if (setsize != sizeof(sigset_t))
+		return -EINVAL;
+	if (new_va && copy_from_user(&act, new_va, sizeof(act)) != 0)
+		return -EFAULT;
+	act.flags &= ~SA_IA32;
+	long err = sigaction_change(sig, new_va ? &act : NULL, &old);
+	if (!err && old_va && copy_to_user(old_va, &old, sizeof(old)) != 0)
+		return -EFAULT;
+	return err;
 }
 
 SYSCALL4(rt_sigprocmask, int, how, uint64_t, new_va, uint64_t, old_va, uint64_t, setsize)
@@ -149,19 +157,24 @@ static long wait_for_signal(void)
 	return -ERESTARTNOHAND;
 }
 
-SYSCALL2(rt_sigsuspend, uint64_t, set_va, uint64_t, setsize)
+long sigsuspend(sigset_t set)
 {
 	struct task *t = current;
-	sigset_t set;
-	if (setsize != sizeof(sigset_t))
-		return -EINVAL;
-	if (copy_from_user(&set, set_va, sizeof(set)) != 0)
-		return -EFAULT;
 	t->saved_blocked = t->blocked;
 	signal_set_blocked(set);
 	long err = wait_for_signal();
 	t->restore_blocked = true;
 	return err;
+}
+
+SYSCALL2(rt_sigsuspend, uint64_t, set_va, uint64_t, setsize)
+{
+	sigset_t set;
+	if (setsize != sizeof(sigset_t))
+		return -EINVAL;
+	if (copy_from_user(&set, set_va, sizeof(set)) != 0)
+		return -EFAULT;
+	return sigsuspend(set);
 }
 
 SYSCALL0(pause)
@@ -305,20 +318,26 @@ static bool may_claim(const struct siginfo *info, int id)
 	return (info->code < 0 && info->code != SI_TKILL) || current->tid == id;
 }
 
+long sigqueue_process(int pid, int sig, const struct siginfo *info)
+{
+	return may_claim(info, pid) ? send_checked(0, pid, sig, info, false) : -EPERM;
+}
+
+long sigqueue_thread(int tgid, int tid, int sig, const struct siginfo *info)
+{
+	if (tgid <= 0 || tid <= 0)
+		return -EINVAL;
+	return may_claim(info, tid) ? send_checked(tgid, tid, sig, info, true) : -EPERM;
+}
+
 SYSCALL3(rt_sigqueueinfo, int, pid, int, sig, uint64_t, va)
 {
 	struct siginfo info;
-	if (info_from_user(va, sig, &info) != 0)
-		return -EFAULT;
-	return may_claim(&info, pid) ? send_checked(0, pid, sig, &info, false) : -EPERM;
+	return info_from_user(va, sig, &info) ? -EFAULT : sigqueue_process(pid, sig, &info);
 }
 
 SYSCALL4(rt_tgsigqueueinfo, int, tgid, int, tid, int, sig, uint64_t, va)
 {
 	struct siginfo info;
-	if (info_from_user(va, sig, &info) != 0)
-		return -EFAULT;
-	if (tgid <= 0 || tid <= 0)
-		return -EINVAL;
-	return may_claim(&info, tid) ? send_checked(tgid, tid, sig, &info, true) : -EPERM;
+	return info_from_user(va, sig, &info) ? -EFAULT : sigqueue_thread(tgid, tid, sig, &info);
 }

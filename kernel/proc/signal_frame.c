@@ -13,6 +13,7 @@
  * those that a program may change itself are taken, and the FPU image is cleaned of all that would
  * make FXRSTOR or XRSTOR fault in the kernel.
  */
+#include "ia32.h"
 #include "proc.h"
 #include "signal_frame.h"
 #include "syscall.h"
@@ -23,15 +24,6 @@
 #define UC_FP_XSTATE         0x1
 #define UC_SIGCONTEXT_SS     0x2
 #define UC_STRICT_RESTORE_SS 0x4
-
-#define FLAG_TF 0x100
-#define FLAG_IF 0x200
-#define FLAG_DF 0x400
-#define FLAG_RF 0x10000
-#define FLAG_ID 0x200000
-/* AC RF OF DF TF SF ZF AF PF CF: what a handler may change in the interrupted context. */
-#define FLAGS_FROM_USER 0x50dd5
-#define FLAGS_ALWAYS    (FLAG_IF | 0x2)
 
 struct rt_sigframe {
 	uint64_t pretcode;
@@ -69,6 +61,8 @@ static void siginfo_fill(struct user_siginfo *u, const struct siginfo *info)
 int siginfo_to_user(uint64_t va, const struct siginfo *info)
 {
 	struct user_siginfo u;
+	if (in_ia32_call())
+		return ia32_siginfo_to_user(va, info);
 	siginfo_fill(&u, info);
 	return copy_to_user(va, &u, sizeof(u));
 }
@@ -76,7 +70,7 @@ int siginfo_to_user(uint64_t va, const struct siginfo *info)
 /* ---- the alternate stack ---- */
 
 /* Whether sp is on it. With SS_AUTODISARM the settings are gone while it is in use. */
-static bool on_altstack(uint64_t sp)
+bool altstack_holds(uint64_t sp)
 {
 	const struct task *t = current;
 	return sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
@@ -89,7 +83,7 @@ static int altstack_status(uint64_t sp)
 		return SS_DISABLE;
 	if (t->altstack_flags & SS_AUTODISARM)
 		return 0;
-	return on_altstack(sp) ? SS_ONSTACK : 0;
+	return altstack_holds(sp) ? SS_ONSTACK : 0;
 }
 
 static void altstack_reset(void)
@@ -99,7 +93,7 @@ static void altstack_reset(void)
 	t->altstack_flags = 0;
 }
 
-static int altstack_set(const struct user_stack *st, uint64_t sp)
+int altstack_restore(const struct user_stack *st, uint64_t sp)
 {
 	struct task *t = current;
 	int mode = st->flags & ~SS_AUTODISARM;
@@ -125,17 +119,19 @@ long altstack_change(uint64_t new_va, uint64_t old_va, uint64_t sp)
 	struct user_stack old = {.sp = t->altstack_sp,
 				 .flags = altstack_status(sp) | t->altstack_flags,
 				 .size = t->altstack_size};
+	bool ia32 = in_ia32_call();
 	if (new_va) {
 		struct user_stack st;
-		if (copy_from_user(&st, new_va, sizeof(st)) != 0)
+		if ((ia32 ? ia32_stack_from_user(&st, new_va)
+			  : copy_from_user(&st, new_va, sizeof(st))) != 0)
 			return -EFAULT;
-		int err = altstack_set(&st, sp);
+		int err = altstack_restore(&st, sp);
 		if (err)
 			return err;
 	}
-	if (old_va && copy_to_user(old_va, &old, sizeof(old)) != 0)
-		return -EFAULT;
-	return 0;
+	if (!old_va)
+		return 0;
+	return ia32 ? ia32_stack_to_user(old_va, &old) : copy_to_user(old_va, &old, sizeof(old));
 }
 
 /* ---- to the handler ---- */
@@ -172,30 +168,43 @@ static void context_fill(struct user_sigcontext *c, const struct pt_regs *regs,
 	};
 }
 
+uint64_t altstack_choose(const struct pt_regs *regs, const struct sigaction_k *act,
+			 uint64_t red_zone, bool *bounded)
+{
+	const struct task *t = current;
+	bool was_on = !(t->altstack_flags & SS_AUTODISARM) && t->altstack_size &&
+		      altstack_holds(regs->sp);
+	bool enter = (act->flags & SA_ONSTACK) && altstack_status(regs->sp) == 0;
+
+	*bounded = enter || was_on;
+	return enter ? t->altstack_sp + t->altstack_size : regs->sp - red_zone;
+}
+
+void altstack_entered(void)
+{
+	if (current->altstack_flags & SS_AUTODISARM)
+		altstack_reset();
+}
+
 /* Where the frame's upper end goes; 0 if it would run off the alternate stack. */
 static uint64_t frame_place(const struct pt_regs *regs, const struct sigaction_k *act,
 			    uint64_t *fpstate)
 {
-	const struct task *t = current;
-	uint64_t sp = regs->sp - RED_ZONE;
-	bool was_on =
-		!(t->altstack_flags & SS_AUTODISARM) && t->altstack_size && on_altstack(regs->sp);
-	bool enter = (act->flags & SA_ONSTACK) && altstack_status(regs->sp) == 0;
-	if (enter)
-		sp = t->altstack_sp + t->altstack_size;
+	bool bounded;
+	uint64_t sp = altstack_choose(regs, act, RED_ZONE, &bounded);
 	*fpstate = ALIGN_DOWN(sp - signal_fpu_bytes(), 64);
 	uint64_t frame = ALIGN_DOWN(*fpstate - sizeof(struct rt_sigframe), 16) - 8;
-	if ((enter || was_on) && !on_altstack(frame))
-		return 0;
-	return frame;
+	return bounded && !altstack_holds(frame) ? 0 : frame;
 }
 
 int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
 		      const struct sigaction_k *act, sigset_t saved_mask)
 {
 	struct task *t = current;
-	uint64_t fpstate;
-	uint64_t frame = frame_place(regs, act, &fpstate);
+	uint64_t fpstate, frame;
+	if (act->flags & SA_IA32)
+		return ia32_frame_push(regs, sig, info, act, saved_mask);
+	frame = frame_place(regs, act, &fpstate);
 	if (!frame || !(act->flags & SA_RESTORER) || !canonical(act->handler))
 		return -EFAULT;
 
@@ -214,8 +223,7 @@ int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
 	if (signal_fpu_to_user(fpstate) != 0 || copy_to_user(frame, &f, sizeof(f)) != 0)
 		return -EFAULT;
 
-	if (t->altstack_flags & SS_AUTODISARM)
-		altstack_reset();
+	altstack_entered();
 	regs->di = (uint64_t)sig;
 	regs->ax = 0;
 	regs->si = frame + offsetof(struct rt_sigframe, info);
@@ -277,7 +285,7 @@ SYSCALL0(rt_sigreturn)
 	signal_set_blocked(f.uc.sigmask);
 	if (context_restore(regs, &f.uc) != 0)
 		goto bad;
-	altstack_set(&f.uc.stack, regs->sp); /* as Linux: what cannot be put back stays */
+	altstack_restore(&f.uc.stack, regs->sp); /* as Linux: what cannot be put back stays */
 	return (long)regs->ax;
 bad:
 	regs->orig_ax = UINT64_MAX;

@@ -64,6 +64,24 @@ _Static_assert(offsetof(struct user_ucontext, mcontext) == 40, "ucontext.uc_mcon
 _Static_assert(offsetof(struct user_ucontext, sigmask) == 296, "ucontext.uc_sigmask");
 _Static_assert(sizeof(struct user_ucontext) == 304, "ucontext");
 
+#define FLAG_TF 0x100
+#define FLAG_IF 0x200
+#define FLAG_DF 0x400
+#define FLAG_RF 0x10000
+#define FLAG_ID 0x200000
+/* AC RF OF DF TF SF ZF AF PF CF: what a handler may change in the interrupted context. */
+#define FLAGS_FROM_USER 0x50dd5
+#define FLAGS_ALWAYS    (FLAG_IF | 0x2)
+
+/* signal_frame.c: the alternate stack. */
+/* Where a frame begins: below the stack pointer and `red_zone` bytes, or at the alternate stack's
+ * top. *bounded: the frame must lie on the alternate stack, as altstack_holds() tells. */
+uint64_t altstack_choose(const struct pt_regs *regs, const struct sigaction_k *act,
+			 uint64_t red_zone, bool *bounded);
+bool altstack_holds(uint64_t sp);
+void altstack_entered(void); /* the frame is written */
+int altstack_restore(const struct user_stack *st, uint64_t sp);
+
 /* signal_fpu.c */
 /* Bytes of FPU state a frame takes, the ending magic included. */
 uint64_t signal_fpu_bytes(void);

@@ -5,6 +5,7 @@
  * clock_ns() counts from boot; CLOCK_REALTIME is that plus an offset, which clock_settime() moves.
  * Who sleeps until a point of real time waits in `realtime_moved` so as to count anew after that.
  */
+#include "ia32.h"
 #include "proc.h"
 #include "syscall.h"
 #include "uaccess.h"
@@ -38,10 +39,20 @@ uint64_t realtime_ns(void)
 	return clock_ns() + realtime_offset();
 }
 
+int timespecs_from_user(struct k_timespec *ts, uint64_t va, size_t n)
+{
+	if (longs_from_user(&ts->sec, va, 2 * n, ia32_time32()) != 0)
+		return -EFAULT;
+	/* A 32-bit program's nsec has 4 bytes and 4 of padding. */
+	for (size_t i = 0; i < n && in_ia32_call() && !ia32_time32(); i++)
+		ts[i].nsec = (int64_t)(uint32_t)ts[i].nsec;
+	return 0;
+}
+
 int timespec_from_user(uint64_t va, uint64_t *ns)
 {
 	struct k_timespec ts;
-	if (copy_from_user(&ts, va, sizeof(ts)) != 0)
+	if (timespecs_from_user(&ts, va, 1) != 0)
 		return -EFAULT;
 	if (ts.sec < 0 || ts.nsec < 0 || ts.nsec >= (int64_t)NS_PER_SEC)
 		return -EINVAL;
@@ -56,7 +67,7 @@ int timespec_from_user(uint64_t va, uint64_t *ns)
 int timespec_to_user(uint64_t va, uint64_t ns)
 {
 	struct k_timespec ts = {(int64_t)(ns / NS_PER_SEC), (int64_t)(ns % NS_PER_SEC)};
-	return copy_to_user(va, &ts, sizeof(ts));
+	return longs_to_user(va, &ts.sec, 2, ia32_time32());
 }
 
 void process_times(struct process *p, uint64_t *utime_ns, uint64_t *stime_ns)
@@ -139,7 +150,7 @@ SYSCALL2(gettimeofday, uint64_t, tv_va, uint64_t, tz_va)
 {
 	uint64_t ns = realtime_ns();
 	struct k_timeval tv = {(int64_t)(ns / NS_PER_SEC), (int64_t)(ns % NS_PER_SEC / 1000)};
-	if (tv_va && copy_to_user(tv_va, &tv, sizeof(tv)) != 0)
+	if (tv_va && longs_to_user(tv_va, &tv.sec, 2, ia32_time32()) != 0)
 		return -EFAULT;
 	/* The kernel keeps UTC: no minutes west, no daylight saving. */
 	if (tz_va && clear_user(tz_va, 8) != 0)
@@ -150,7 +161,7 @@ SYSCALL2(gettimeofday, uint64_t, tv_va, uint64_t, tz_va)
 SYSCALL1(time, uint64_t, va)
 {
 	int64_t sec = (int64_t)(realtime_ns() / NS_PER_SEC);
-	if (va && copy_to_user(va, &sec, sizeof(sec)) != 0)
+	if (va && longs_to_user(va, &sec, 1, ia32_time32()) != 0)
 		return -EFAULT;
 	return sec;
 }
@@ -166,7 +177,7 @@ SYSCALL1(times, uint64_t, va)
 		(int64_t)(p->child_utime_ns / (NS_PER_SEC / USER_HZ)),
 		(int64_t)(p->child_stime_ns / (NS_PER_SEC / USER_HZ)),
 	};
-	if (va && copy_to_user(va, tms, sizeof(tms)) != 0)
+	if (va && longs_to_user(va, tms, 4, in_ia32_call()) != 0)
 		return -EFAULT;
 	return (long)(clock_ns() / (NS_PER_SEC / USER_HZ));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* wait4 and waitid. A child's news is looked for and taken under task_lock, in one step, so two
  * threads that wait never get the same. */
+#include "ia32.h"
 #include "proc.h"
 #include "syscall.h"
 #include "uaccess.h"
@@ -154,7 +155,7 @@ static int rusage_out(uint64_t va, const struct news *n)
 	ru.utime.usec = (int64_t)(n->utime_ns % 1000000000 / 1000);
 	ru.stime.sec = (int64_t)(n->stime_ns / 1000000000);
 	ru.stime.usec = (int64_t)(n->stime_ns % 1000000000 / 1000);
-	return copy_to_user(va, &ru, sizeof(ru));
+	return longs_to_user(va, &ru.utime.sec, sizeof(ru) / sizeof(int64_t), in_ia32_call());
 }
 
 SYSCALL4(wait4, int, pid, uint64_t, status, unsigned, options, uint64_t, rusage)
@@ -188,10 +189,10 @@ static int waitid_info_out(uint64_t va, const struct news *n)
 {
 	int info[7] = {n->pid ? SIGCHLD : 0, 0, n->code, 0, n->pid, (int)n->uid, n->status};
 
-	/* The fourth word is padding, which Linux leaves alone. */
+	/* The fourth word is padding, which Linux leaves alone; 32-bit programs have none. */
 	if (copy_to_user(va, info, 3 * sizeof(int)) != 0)
 		return -EFAULT;
-	return copy_to_user(va + 4 * sizeof(int), info + 4, 3 * sizeof(int));
+	return copy_to_user(va + (in_ia32_call() ? 3 : 4) * sizeof(int), info + 4, 3 * sizeof(int));
 }
 
 SYSCALL5(waitid, int, type, int, id, uint64_t, info, unsigned, options, uint64_t, rusage)
