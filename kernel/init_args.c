@@ -19,6 +19,8 @@ static const char *const known[] = {
 	"nox2apic",
 	"maxcpus",
 	"debug_syscalls",
+	"debug_breakpoints",
+	"debug_frames",
 	"debug_mce_continue",
 	"debug_nmi_iret",
 	"acpi",

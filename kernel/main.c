@@ -9,6 +9,7 @@
 #include "printk.h"
 #include "random.h"
 #include "task.h"
+#include "sweep.h"
 #include "vfs.h"
 
 static struct task idle_tasks[MAX_CPUS];
@@ -91,7 +92,7 @@ noreturn void kernel_main(const struct boot_info *bi)
 		printk("kaslr: image %lx window %lx direct_map %lx\n",
 		       (unsigned long)boot.image_base, (unsigned long)boot.window_base,
 		       (unsigned long)boot.direct_map_base);
-	trap_init();
+	sweep_init();
 	cpu_features_init();
 	page_init(&boot);
 	kmap_init(&boot);

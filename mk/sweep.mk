@@ -1,11 +1,24 @@
 # The program that sweeps of the entry code run as /init, and the long sweeps.
-$(BUILD)/user/paths: user/sweep/paths.S
+$(BUILD)/user/paths: user/sweep/paths.S user/sweep/numbers.h
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -nostdlib -static -no-pie -o $@ $<
 
-nmi-deep: ## Nested NMI sweeps from all over the system call's path (hours in QEMU)
-	@scripts/deps.sh test
-	@$(MAKE) kernel inject $(BUILD)/user/paths
-	DEEP=1 prove -v tests/bochs_nmi.t tests/nmi.t
+STORM = $(BUILD)/kaiser storm --kernel $(BUILD)/kaiser.elf --program $(BUILD)/user/paths \
+	--paths tools/storm/kaiser.json $(STORM_ARGS)
 
-.PHONY: nmi-deep
+storm: ## Every event at every instruction of every entry path, in QEMU (STORM_ARGS="--shard 1/4")
+	@scripts/deps.sh test
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	$(STORM) --event nmi,mce,mce_nmi,db,timer,ipi
+
+storm-deep: ## Events within events (hours; spread it by STORM_ARGS="--shard I/N")
+	@scripts/deps.sh test
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	$(STORM) --no-count --event 'nmi>nmi,nmi_iret>nmi_iret,nmi_iret>mce_nmi,mce>nmi,mce>mce_nmi'
+
+nmi-deep: ## Nested NMI sweeps from all over the system call's path, in Bochs
+	@scripts/deps.sh test
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	DEEP=1 prove -v tests/bochs_nmi.t
+
+.PHONY: storm storm-deep nmi-deep

@@ -42,7 +42,7 @@ $(BUILD)/bochs.iso: $(BUILD)/kaiser.elf $(BUILD)/user/abi_regs.musl scripts/iso.
 	scripts/initramfs.sh -o $(BUILD)/bochs.cpio.gz -i $(BUILD)/user/abi_regs.musl
 	scripts/iso.sh -o $@ -k $(BUILD)/kaiser.elf -i $(BUILD)/bochs.cpio.gz -a "pti=on $(APPEND)"
 
-test-build: units user kernel debug-kernel inject $(BUILD)/user/paths $(DEMO) $(BUILD)/kaiser.iso $(BUILD)/bochs.iso
+test-build: units user kernel debug-kernel $(BUILD)/user/paths $(DEMO) $(BUILD)/kaiser.iso $(BUILD)/bochs.iso
 
 # T=tests/unit.t runs that one; GUEST=REGEX, UNIT=REGEX pick within.
 T ?= $(wildcard tests/*.t)

@@ -1,9 +1,10 @@
 # build/kaiser, the host command; build/san/kaiser, the same under sanitizers, for the tests.
-KAISER_SRC  := tools/kaiser.c $(wildcard tools/audit/*.c) $(wildcard tools/bench/*.c) tools/bench/costs.S tools/lib/gdbstub.c tools/lib/qmp.c \
-	       $(filter-out %_self.c,$(wildcard kaiser/src/verify*.c))
-KAISER_HDR  := $(wildcard tools/audit/*.h tools/bench/*.h tools/bench/costs.json user/bench/ops.h tools/lib/*.h kaiser/include/kaiser/*.h \
+KAISER_SRC  := tools/kaiser.c $(wildcard tools/audit/*.c tools/bench/*.c tools/storm/*.c tools/lib/*.c) \
+	       tools/bench/costs.S $(filter-out %_self.c,$(wildcard kaiser/src/verify*.c))
+KAISER_HDR  := $(wildcard tools/audit/*.h tools/bench/*.h tools/bench/costs.json user/bench/ops.h tools/storm/*.h \
+	       tools/lib/*.h kaiser/include/kaiser/*.h \
 	       kaiser/src/verify*.h kaiser/src/pte.h)
-KAISER_LIBS := -ljansson -lelf
+KAISER_LIBS := -ljansson -ldw -lelf
 
 tools: ## Build the kaiser command (build/kaiser --help)
 	@scripts/deps.sh tools

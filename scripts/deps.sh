@@ -15,7 +15,8 @@ table() {
 		f:/usr/lib/grub/i386-pc/boot.img|grub-pc-bin bochs|bochs
 		f:/usr/share/bochs/BIOS-bochs-latest|bochsbios
 		f:/usr/share/vgabios/vgabios.stdvga.bin|vgabios' ;;
-	tools) table build && echo 'h:jansson.h|libjansson-dev h:libelf.h|libelf-dev' ;;
+	tools) table build && echo 'h:jansson.h|libjansson-dev h:libelf.h|libelf-dev
+		h:elfutils/libdwfl.h|libdw-dev' ;;
 	test) table run && table iso && table tools && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
 		f:/usr/include/asm|gcc-multilib f:/usr/lib32/libc.a|libc6-dev-i386 h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
 		pkg-config|pkg-config groff|groff-base' ;;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The sweep of tests/nmi.t in Bochs, which takes an NMI between any two instructions and models what
+# A sweep of NMIs in Bochs, which takes an NMI between any two instructions and models what
 # QEMU does not: its debugger stops at the path's start, goes K steps, gives the NMI, goes on; K
 # grows. Last, nested: a first NMI in the head, whose handler ends the blocking by an IRET.
 # DEEP=N also puts that first NMI at every Nth step of the system call's path (DEEP=1: ten minutes).
@@ -52,10 +52,12 @@ judge() {
 
 sweep() { # name, path, steps, tail wanted, kernel's words, [first]
 	local name=$1 path=$2 steps=$3 tail=$4 append=$5 first=${6:-} rounds nmis taken last each=1
+	gcc -nostdlib -static -no-pie -DSELECTED=do_"$path" -o "$tmp/paths" user/sweep/paths.S &&
+		scripts/initramfs.sh -o "$tmp/initrd" -i "$tmp/paths" || exit 1
 	scripts/iso.sh -o "$tmp/iso" -k "$build/kaiser.elf" -i "$tmp/initrd" -a "nokaslr $append" ||
 		exit 1
 	{
-		echo "lb 0x$(address "$build/user/paths" "$path")"
+		echo "lb 0x$(address "$tmp/paths" "path_$path")"
 		echo c
 		for k in $(seq 1 "$steps"); do
 			if [ -n "$first" ]; then
@@ -83,19 +85,18 @@ sweep() { # name, path, steps, tail wanted, kernel's words, [first]
 	fi
 }
 
-scripts/initramfs.sh -o "$tmp/initrd" -i "$build/user/paths" || exit 1
 for pti in on off; do
-	sweep "syscall, pti=$pti" path_syscall 300 sysret "pti=$pti"
-	sweep "syscall without a stack, pti=$pti" path_nostack 300 sysret "pti=$pti"
-	sweep "INT 0x80, pti=$pti" path_int80 400 iret "pti=$pti"
-	sweep "SYSENTER, pti=$pti" path_sysenter 400 iret "pti=$pti"
-	sweep "page fault, pti=$pti" path_fault 1600 iret "pti=$pti"
-	sweep "breakpoint and signal, pti=$pti" path_signal 3000 any "pti=$pti"
-	sweep "nested in the head, pti=$pti" path_syscall 900 any "pti=$pti debug_nmi_iret" 3
+	sweep "syscall, pti=$pti" syscall 300 sysret "pti=$pti"
+	sweep "syscall without a stack, pti=$pti" nostack 300 sysret "pti=$pti"
+	sweep "INT 0x80, pti=$pti" int80 400 any "pti=$pti"
+	sweep "SYSENTER, pti=$pti" sysenter 400 any "pti=$pti"
+	sweep "page fault, pti=$pti" fault 1600 any "pti=$pti"
+	sweep "breakpoint and signal, pti=$pti" breakpoint 3000 any "pti=$pti"
+	sweep "nested in the head, pti=$pti" syscall 900 any "pti=$pti debug_nmi_iret" 3
 done
 if [ "${DEEP:-0}" -gt 0 ]; then
 	for first in $(seq 1 "$DEEP" 256); do
-		sweep "nested at step $first" path_syscall 900 any "pti=on debug_nmi_iret" "$first"
+		sweep "nested at step $first" syscall 900 any "pti=on debug_nmi_iret" "$first"
 	done
 fi
 echo "1..$n"

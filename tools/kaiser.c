@@ -7,6 +7,7 @@
 
 #include "audit/audit.h"
 #include "bench/bench.h"
+#include "storm/storm.h"
 
 static const struct {
 	const char *name;
@@ -15,6 +16,8 @@ static const struct {
 } commands[] = {
 	{"audit", audit_main, "what does user mode's page table map? A verdict for any kernel"},
 	{"bench", bench_main, "what does isolation cost? This kernel and another, counted alike"},
+	{"storm", storm_main,
+	 "an event at every instruction of the entry code: is all as without it?"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

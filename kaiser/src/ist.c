@@ -95,8 +95,8 @@ static void debug_sysenter(struct pt_regs *regs, uint64_t dr6)
 	regs->flags |= tf;
 }
 
-/* DR7 stays clear while the handler runs, so that it cannot meet itself. */
-static void debug_event(const struct kaiser *k, struct pt_regs *regs)
+/* DR7 stays clear while the handler runs, so that it cannot meet itself. Returns what it was. */
+static uint64_t debug_event(const struct kaiser *k, struct pt_regs *regs)
 {
 	uint64_t dr7 = hw_swap_dr7(0x400), dr6 = hw_take_dr6();
 
@@ -104,23 +104,29 @@ static void debug_event(const struct kaiser *k, struct pt_regs *regs)
 		debug_sysenter(regs, dr6);
 	else
 		kaiser_on_debug(regs, dr6);
-	if (!kaiser_user_mode(regs))
-		hw_swap_dr7(dr7);
+	return dr7;
 }
 
 int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
 {
 	struct save_area *sa = (struct save_area *)regs;
 	struct kaiser_cpu *c = hw_this_cpu();
+	uint64_t dr7 = 0;
+	int then;
 
 	kaiser_trace_event(regs, vector, sa->cr3, sa->gs);
 	if (vector == 1)
-		debug_event(c->k, regs);
+		dr7 = debug_event(c->k, regs);
 	else if (vector == 18)
 		kaiser_on_machine_check(regs);
 	else
 		kaiser_on_double_fault(regs, sa->cr2);
-	return mend_nmi(c, sa);
+	then = mend_nmi(c, sa);
+	/* Only an IRET can pass a breakpoint, by RF. Where the NMI's head is done again without
+	 * one, a breakpoint in it would break for ever: it is dropped. */
+	if (vector == 1 && then != KAISER_IST_NMI_RESTART)
+		hw_swap_dr7(dr7);
+	return then;
 }
 
 void kaiser_nmi_event(struct pt_regs *regs)

@@ -22,8 +22,7 @@ void port_verify_exec(void);
 /* /proc/kaiser. */
 void port_procfs_init(void);
 
-/* sys/traps.c: what the gates lead to. Interrupts off. trap_init() reads the command line. */
-void trap_init(void);
+/* sys/traps.c: what the gates lead to. Interrupts off. */
 void trap_exception(struct pt_regs *regs, unsigned vector);
 void trap_debug(struct pt_regs *regs, uint64_t dr6);
 void trap_machine_check(struct pt_regs *regs);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A thread's and a process's own knobs: prctl, arch_prctl, personality, membarrier, rseq. */
 #include "proc.h"
+#include "sweep.h"
 #include "syscall.h"
 #include "uaccess.h"
 
@@ -79,7 +80,7 @@ SYSCALL5(prctl, int, option, uint64_t, a, uint64_t, b, uint64_t, c, uint64_t, d)
 			return -EINVAL;
 		return p->cred.no_new_privs;
 	default:
-		return -EINVAL;
+		return sweep_breakpoint(option, a) ? 0 : -EINVAL;
 	}
 }
 

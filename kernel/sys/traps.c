@@ -9,6 +9,7 @@
 #include "port.h"
 #include "printk.h"
 #include "signal.h"
+#include "sweep.h"
 #include "task.h"
 #include "uaccess.h"
 
@@ -43,16 +44,6 @@ static const struct fault_kind kinds[32] = {
 	[18] = {SIGBUS, BUS_ADRERR, "machine check"},
 	[19] = {SIGFPE, FPE_FLTINV, "SIMD error"},
 };
-
-/* For sweeps of the entry code, from the command line. */
-static bool nmi_iret;     /* "debug_nmi_iret": every NMI handler makes nesting possible */
-static bool mce_continue; /* "debug_mce_continue": as if every #MC could be recovered from */
-
-void trap_init(void)
-{
-	nmi_iret = cmdline_has("debug_nmi_iret");
-	mce_continue = cmdline_has("debug_mce_continue");
-}
 
 static const char *kind_name(unsigned vector)
 {
@@ -171,6 +162,8 @@ void trap_exception(struct pt_regs *regs, unsigned vector)
 
 void trap_debug(struct pt_regs *regs, uint64_t dr6)
 {
+	if (sweep_passes_breakpoint(regs, dr6))
+		return;
 	if (!kaiser_user_mode(regs)) {
 		/* A user's watchpoint or single step that was held off into the kernel (MOV SS). It
 		 * is of no use here; TF must not go on stepping kernel code. */
@@ -200,15 +193,15 @@ void trap_machine_check(struct pt_regs *regs)
 		uint64_t st = rdmsr(MSR_MC_STATUS + 4 * i);
 		if (!(st & MC_VAL))
 			continue;
-		if (!mce_continue)
+		if (!sweep_survives_mce())
 			printk("machine check: bank %u status %016lx\n", i, st);
 		fatal |= (st & MC_PCC) != 0;
 		wrmsr(MSR_MC_STATUS + 4 * i, 0);
 	}
-	if (fatal && !mce_continue)
+	if (fatal && !sweep_survives_mce())
 		panic("machine check at %04lx:%016lx, MCG status %lx", regs->cs, regs->ip, mcg);
 	wrmsr(MSR_MCG_STATUS, 0);
-	if (mce_continue)
+	if (sweep_survives_mce())
 		return;
 	irq_enable();
 	signal_fault(SIGBUS, BUS_ADRERR, regs->ip, regs);
@@ -224,29 +217,9 @@ void trap_double_fault(struct pt_regs *regs, uint64_t cr2)
 	panic("double fault at %016lx, sp %016lx, cr2 %016lx", regs->ip, regs->sp, cr2);
 }
 
-/* An IRET to the next instruction: ends the blocking of NMIs, as a fault in the handler would. */
-static void iret_here(void)
-{
-	uint64_t scratch;
-
-	__asm__ volatile("movq %%rsp, %0\n\t"
-			 "pushq %1\n\t"
-			 "pushq %0\n\t"
-			 "pushfq\n\t"
-			 "pushq %2\n\t"
-			 "leaq 1f(%%rip), %0\n\t"
-			 "pushq %0\n\t"
-			 "iretq\n"
-			 "1:"
-			 : "=&r"(scratch)
-			 : "i"(KAISER_KERNEL_DS), "i"(KAISER_KERNEL_CS)
-			 : "memory", "cc");
-}
-
 void trap_nmi(unused struct pt_regs *regs)
 {
 	cpu_nmi_check();
-	if (nmi_iret)
-		iret_here();
+	sweep_in_nmi();
 	this_cpu()->nmi_count++;
 }

@@ -194,6 +194,11 @@ static void handlers(void **state)
 	c->dr7 = 0x455;
 	assert_int_equal(kaiser_ist_event(&sa.regs, 1), KAISER_IST_RETURN);
 	assert_int_equal(c->dr7, 0x455); /* put back for the kernel */
+	/* A breakpoint in the NMI's head, which is done again without IRET, would break for ever.
+	 */
+	sa.regs.ip = window_va(&host.k, kaiser_entry_nmi);
+	assert_int_equal(kaiser_ist_event(&sa.regs, 1), KAISER_IST_NMI_RESTART);
+	assert_int_equal(c->dr7, 0x400);
 	host_free();
 }
 

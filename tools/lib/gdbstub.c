@@ -57,19 +57,26 @@ static int put_all(struct gdb *g, const char *p, size_t n)
 	return 0;
 }
 
-static int put_packet(struct gdb *g, const char *text)
+/* $text#sum, n + 4 bytes and a 0 for n of text. */
+static void frame_packet(char *frame, const char *text, size_t n)
 {
-	size_t n = strlen(text);
-	char *frame = malloc(n + 5);
 	unsigned char sum = 0;
 
-	if (!frame)
-		return fail(g, "out of memory");
 	for (size_t i = 0; i < n; i++)
 		sum = (unsigned char)(sum + (unsigned char)text[i]);
 	frame[0] = '$';
 	memcpy(frame + 1, text, n);
 	snprintf(frame + 1 + n, 4, "#%02x", sum);
+}
+
+static int put_packet(struct gdb *g, const char *text)
+{
+	size_t n = strlen(text);
+	char *frame = malloc(n + 5);
+
+	if (!frame)
+		return fail(g, "out of memory");
+	frame_packet(frame, text, n);
 	int r = put_all(g, frame, n + 4);
 
 	free(frame);
@@ -77,7 +84,7 @@ static int put_packet(struct gdb *g, const char *text)
 }
 
 /* 1: a packet is in g->packet; 0: timeout; -1. The time limit is for its first byte. */
-static int get_packet(struct gdb *g, int timeout)
+static int get_packet(struct gdb *g, int timeout, bool acknowledge)
 {
 	size_t n = 0;
 	int c;
@@ -96,7 +103,7 @@ static int get_packet(struct gdb *g, int timeout)
 	g->packet[n] = 0;
 	if (get_byte(g, ANSWER) < 0 || get_byte(g, ANSWER) < 0)
 		return fail(g, "a packet without a sum");
-	return put_all(g, "+", 1) ? -1 : 1;
+	return acknowledge && put_all(g, "+", 1) ? -1 : 1;
 }
 
 /* On connection the stub may report the stop that it caused, at any moment and unasked. */
@@ -110,7 +117,7 @@ int gdb_command(struct gdb *g, const char *command, int timeout)
 	if (put_packet(g, command))
 		return -1;
 	for (;;) {
-		int r = get_packet(g, timeout);
+		int r = get_packet(g, timeout, true);
 
 		if (r == 0)
 			return fail(g, "no answer");
@@ -129,6 +136,59 @@ static void note_stop(struct gdb *g)
 		(int)strtol((char[3]){g->packet[1], g->packet[1] ? g->packet[2] : 0, 0}, NULL, 16);
 	if (t)
 		snprintf(g->thread, sizeof(g->thread), "%.*s", (int)strcspn(t + 7, ";"), t + 7);
+}
+
+/* The next answer; what monitor commands print, and a stop nobody asked for, is passed over. */
+static int batch_answer(struct gdb *g, bool stop, int timeout)
+{
+	for (;;) {
+		int r = get_packet(g, timeout, false);
+
+		if (r <= 0)
+			return r;
+		if (stop && (g->packet[0] == 'W' || g->packet[0] == 'X'))
+			return fail(g, "the guest has ended");
+		if (stop ? g->packet[0] == 'T'
+			 : !is_stop(g->packet) && (g->packet[0] != 'O' || !strcmp(g->packet, "OK")))
+			return 1;
+	}
+}
+
+int gdb_batch(struct gdb *g, const char *const *command, unsigned n, int timeout)
+{
+	size_t used = 0, at = 0;
+	char *all;
+	int r;
+
+	for (unsigned i = 0; i < n; i++)
+		used += strlen(command[i]) + 4;
+	all = calloc(1, used + 1);
+	if (!all || n > GDB_BATCH) {
+		free(all);
+		return fail(g, "too much at once");
+	}
+	for (unsigned i = 0; i < n; i++) {
+		frame_packet(all + at, command[i], strlen(command[i]));
+		at += strlen(command[i]) + 4;
+	}
+	r = put_all(g, all, used);
+	free(all);
+	used = 0;
+	for (unsigned i = 0; !r && i < n; i++) {
+		bool stop = !strcmp(command[i], "c") || !strcmp(command[i], "s");
+		size_t len;
+
+		r = batch_answer(g, stop, stop ? timeout : ANSWER);
+		if (r <= 0)
+			return r < 0 || stop ? r : fail(g, "no answer");
+		len = strlen(g->packet) + 1;
+		if (used + len > sizeof(g->answers))
+			return fail(g, "answers too long");
+		g->answer[i] = memcpy(g->answers + used, g->packet, len);
+		used += len;
+		r = 0;
+	}
+	return r ? -1 : 1;
 }
 
 /* `p` packets speak of the CPU chosen here. */
@@ -211,7 +271,7 @@ int gdb_monitor(struct gdb *g, const char *command, char *out, size_t size)
 	if (put_packet(g, cmd))
 		return -1;
 	for (;;) {
-		if (get_packet(g, ANSWER) <= 0)
+		if (get_packet(g, ANSWER, true) <= 0)
 			return fail(g, "no answer to a monitor command");
 		if (g->packet[0] != 'O' || !strcmp(g->packet, "OK"))
 			break;
@@ -304,7 +364,7 @@ int gdb_continue(struct gdb *g)
 int gdb_wait(struct gdb *g, int timeout)
 {
 	for (;;) {
-		int r = get_packet(g, timeout);
+		int r = get_packet(g, timeout, true);
 
 		if (r <= 0)
 			return r;

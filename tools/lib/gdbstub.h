@@ -32,12 +32,16 @@ enum {
 #define GDB_HOLD_IRQS   2
 #define GDB_HOLD_TIMERS 4
 
+#define GDB_BATCH 24 /* packets sent at once */
+
 struct gdb {
 	int fd;
 	size_t got, used;
 	char buf[65536];
 	char packet[65536];
 	char error[200];
+	char answers[65536]; /* of the last batch, each with a 0 behind it */
+	const char *answer[GDB_BATCH];
 	char thread[32]; /* which CPU the last stop was on, as the stub writes it */
 	int signal;      /* and why: 5 is a breakpoint or a step, 2 an interrupt */
 };
@@ -48,6 +52,12 @@ void gdb_close(struct gdb *g); /* detaches: the guest goes on */
 
 /* One packet and its answer, which stays in g->packet until the next call. */
 int gdb_command(struct gdb *g, const char *command, int timeout);
+/*
+ * Packets sent in one go, without acknowledgements, and their answers in g->answer: one wake-up of
+ * each side instead of one a packet. Only the last may resume the guest ("c" or "s"); its answer is
+ * the stop. 1: all came; 0: still running after timeout; -1: error or the guest is gone.
+ */
+int gdb_batch(struct gdb *g, const char *const *command, unsigned n, int timeout);
 /* A monitor command; its output goes to out, cut to size. */
 int gdb_monitor(struct gdb *g, const char *command, char *out, size_t size);
 

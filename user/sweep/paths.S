@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /init for sweeps: goes round the ways into the kernel for ever, each between two labels, with every
- * general register holding a pattern of its own, and looks at all of them afterwards. A register
- * that changed is a ud2 with no handler: init dies, and the kernel says so.
+ * /init for `kaiser storm`: goes for ever round one way into the kernel and back, the one that the
+ * word `selected` names. Each path lies between two labels, path_X and path_X_end, with every
+ * general register holding a pattern of its own before. Nothing is checked here: storm compares.
+ * Between two rounds there is a system call more, after which the kernel must have wiped all.
+ *
+ *	again		the head of the loop, where storm waits
+ *	selected	the address of a do_X
+ *	breakpoint	an address for the kernel to break at (debug_breakpoints), or 0
  */
+#include "numbers.h"
+
 #define PATTERN(n)   (0x0101010101010101 * (n))
 #define PATTERN32(n) (0x01010101 * (n))
 
@@ -24,200 +31,441 @@
 	movabsq	$PATTERN(0xee), %r15
 	.endm
 
-	.macro SAME reg:req n:req
-	pushq	%rax
-	movabsq	$PATTERN(\n), %rax
-	cmpq	%rax, \reg
-	popq	%rax
-	je	.Lsame_\@
-	ud2
-.Lsame_\@:
+	/* A path: its name begins it, END its end. */
+	.macro START name:req
+	.globl path_\name
+path_\name:
+	.endm
+	.macro END name:req
+	.globl path_\name\()_end
+path_\name\()_end:
+	jmp	settle
+	.endm
+	.macro DO name:req
+	.globl do_\name
+do_\name:
 	.endm
 
-	.macro CHECK_KEPT_BY_SYSCALL
-	SAME	%rbx 0x11
-	SAME	%rdx 0x33
-	SAME	%rsi 0x44
-	SAME	%rdi 0x55
-	SAME	%rbp 0x66
-	SAME	%r8 0x77
-	SAME	%r9 0x88
-	SAME	%r10 0x99
-	SAME	%r12 0xbb
-	SAME	%r13 0xcc
-	SAME	%r14 0xdd
-	SAME	%r15 0xee
-	.endm
-
-	.macro CHECK_ALL
-	CHECK_KEPT_BY_SYSCALL
-	SAME	%rcx 0x22
-	SAME	%r11 0xaa
-	.endm
-
-	.macro POINT name:req
-	.globl \name
-\name:
+	/* The signal handler leads to this label. */
+	.macro RESUME label:req
+	leaq	\label(%rip), %rax
+	movq	%rax, resume(%rip)
 	.endm
 
 	.globl _start
 _start:
-	movq	%rsp, stack(%rip)
-	movl	$13, %eax		/* rt_sigaction(SIGTRAP, &action, NULL, 8) */
-	movl	$5, %edi
+	leaq	stack_top(%rip), %rsp
+	leaq	handled(%rip), %rbx
+.Lnext_signal:
+	movzbl	(%rbx), %edi
+	testl	%edi, %edi
+	jz	again
+	movl	$NR_rt_sigaction, %eax
 	leaq	action(%rip), %rsi
 	xorl	%edx, %edx
 	movl	$8, %r10d
 	syscall
-	testq	%rax, %rax
-	jnz	bad
-	/* Intel's CPUs have no SYSCALL in 32-bit code; TCG has, whatever it calls itself. */
+	incq	%rbx
+	jmp	.Lnext_signal
+
+settle:
+	leaq	stack_top(%rip), %rsp
+	pushq	$2
+	popfq
 	xorl	%eax, %eax
-	cpuid
-	cmpl	$0x756e6547, %ebx	/* "Genu" */
-	jne	again
-	movl	$0x40000000, %eax
-	cpuid
-	cmpl	$0x54474354, %ebx	/* "TCGT" */
-	setne	no_syscall32(%rip)
-again:
-	/* SYSCALL, back by SYSRET. */
-	FILL
-	movl	$39, %eax
-	stc
-	POINT	path_syscall
+	movq	%rax, spoil(%rip)
+	movl	$NR_getpid, %eax
 	syscall
-	POINT	path_syscall_end
-	cmpq	$1, %rax
-	jne	bad
-	CHECK_KEPT_BY_SYSCALL
-	/* SYSCALL on no stack at all. */
+	.globl again
+again:
+	movl	$NR_prctl, %eax
+	movl	$PR_SWEEP, %edi
+	movq	breakpoint(%rip), %rsi
+	syscall
+	movq	selected(%rip), %rax
+	testq	%rax, %rax
+	jz	do_syscall
+	jmp	*%rax
+
+/* ---- system calls ---- */
+
+DO syscall
+	FILL
+	movl	$NR_getpid, %eax
+	stc
+START syscall
+	syscall
+END syscall
+
+DO nostack
 	FILL
 	xorl	%esp, %esp
-	movl	$39, %eax
-	POINT	path_nostack
+	movl	$NR_getpid, %eax
+START nostack
 	syscall
-	POINT	path_nostack_end
-	testq	%rsp, %rsp
-	movq	stack(%rip), %rsp
-	jnz	bad
-	CHECK_KEPT_BY_SYSCALL
-	/* Page fault, back by IRET: the page is given back first. */
-	movl	$28, %eax		/* madvise(page, 4096, MADV_DONTNEED) */
+END nostack
+
+DO badstack
+	FILL
+	movabsq	$0x8000000000000000, %rsp
+	movl	$NR_getpid, %eax
+START badstack
+	syscall
+END badstack
+
+/* The stack pointer in the window's entry page, where an NMI's frame comes to lie. */
+DO winstack
+	FILL
+	movq	$WINDOW_IST_NMI, %rsp
+	movl	$NR_getpid, %eax
+START winstack
+	syscall
+END winstack
+
+DO sysflags
+	FILL
+	movl	$NR_getpid, %eax
+	pushq	$HOSTILE_FLAGS
+	popfq
+START sysflags
+	syscall
+END sysflags
+
+/* Single-stepped: the system call first, then #DB until the handler clears TF. */
+DO systf
+	RESUME	path_systf_end
+	FILL
+	movl	$NR_getpid, %eax
+	pushq	$TF_FLAGS
+START systf
+	popfq
+	syscall
+	nop
+	nop
+END systf
+
+/* A page fault in the kernel, on the user's memory. */
+DO uaccess
+	call	drop_page
+	FILL
+	movl	$NR_getcwd, %eax
 	leaq	page(%rip), %rdi
 	movl	$4096, %esi
-	movl	$4, %edx
+START uaccess
 	syscall
+END uaccess
+
+/* The first return of a process that shares this memory; the parent waits until it is gone. */
+DO thread
 	FILL
-	POINT	path_fault		/* not at the access, which is met twice */
-	leaq	page(%rip), %rax
-	movb	$1, (%rax)
-	POINT	path_fault_end
-	CHECK_ALL
-	/* Breakpoint: signal handler, rt_sigreturn. */
+	movl	$NR_clone, %eax
+	movl	$CLONE_VM_VFORK_SIGCHLD, %edi
+	xorl	%esi, %esi
+	xorl	%edx, %edx
+	xorl	%r10d, %r10d
+	xorl	%r8d, %r8d
+START thread
+	syscall
+	testl	%eax, %eax
+	jz	.Lchild
+	.globl path_thread_end
+path_thread_end:
+	movl	$-1, %edi
+	xorl	%esi, %esi
+	xorl	%edx, %edx
+	xorl	%r10d, %r10d
+	movl	$NR_wait4, %eax
+	syscall
+	jmp	settle
+.Lchild:
+	xorl	%edi, %edi
+	movl	$NR_exit, %eax
+	syscall
+
+/* Ends at _start of the new image. */
+DO exec
 	FILL
-	movabsq	$PATTERN(0x13), %rax
-	POINT	path_signal
-	int3
-	POINT	path_signal_end
-	SAME	%rax 0x13
-	CHECK_ALL
-	cmpq	%rsp, stack(%rip)
-	jne	bad
-	/* INT 0x80, getpid. */
+	movl	$NR_execve, %eax
+	leaq	own_name(%rip), %rdi
+	leaq	no_strings(%rip), %rsi
+	leaq	no_strings(%rip), %rdx
+START exec
+	syscall
+	ud2
+
+/* ---- system calls of 32-bit programs, with Linux's i386 numbers ---- */
+
+DO int80
 	FILL
-	movl	$20, %eax
-	POINT	path_int80
+	movl	$NR32_getpid, %eax
+START int80
 	int	$0x80
-	POINT	path_int80_end
-	cmpq	$1, %rax
-	jne	bad
-	CHECK_ALL
-	/* SYSCALL and SYSENTER from 32-bit code, with a stack there. A program without the vDSO goes on
-	 * behind the one, and after the other where EDX says. */
-	cmpb	$0, no_syscall32(%rip)
-	jne	1f
+END int80
+
+DO int80flags
+	FILL
+	movl	$NR32_getpid, %eax
+	pushq	$HOSTILE_FLAGS
+	popfq
+	xorl	%esp, %esp
+START int80flags
+	int	$0x80
+END int80flags
+
+/* From 32-bit code, which has EBP at its stack pointer. */
+DO syscall32
 	FILL
 	movq	$stack32, %rsp
-	movl	$20, %eax
+	movl	$NR32_getpid, %eax
 	movl	$PATTERN32(0x22), %ebp
 	ljmp	*to_syscall32(%rip)
-after_syscall32:
-	movq	stack(%rip), %rsp
-	cmpq	$1, %rax
-	jne	bad
-	movl	$PATTERN32(0x66), %eax
-	cmpq	%rax, %rbp
-	jne	bad
-	movl	$PATTERN32(0x22), %eax
-	cmpq	%rax, %rcx
-	jne	bad
-	movabsq	$PATTERN(0x66), %rbp
-	CHECK_KEPT_BY_SYSCALL
-1:	FILL
+
+DO sysenter
+	FILL
+	movl	$path_sysenter_end, %edx	/* where a program without the vDSO goes on */
+	movl	$NR32_getpid, %eax
 	movq	$stack32, %rsp
 	movl	%esp, %ebp
-	movl	$path_sysenter_end, %edx
-	movl	$20, %eax
 	ljmp	*to_sysenter(%rip)
-after_sysenter:
-	movq	stack(%rip), %rsp
-	cmpq	$1, %rax
-	jne	bad
-	movl	$PATTERN32(0x66), %eax
-	cmpq	%rax, %rbp
-	jne	bad
-	movabsq	$PATTERN(0x66), %rbp
-	movabsq	$PATTERN(0x33), %rdx
-	CHECK_ALL
-	incq	rounds(%rip)
-	jmp	again
 
-bad:
-	ud2
+/* Single-stepped: #DB at CPL 0, on the user's GS and CR3. */
+DO sysentertf
+	RESUME	path_sysentertf_end
+	FILL
+	movl	$after_sysentertf, %edx
+	movl	$NR32_getpid, %eax
+	movq	$stack32, %rsp
+	movl	%esp, %ebp
+	ljmp	*to_sysentertf(%rip)
 
 	.code32
 at_syscall32:
-	POINT	path_syscall32
+START syscall32
 	syscall
-	POINT	path_syscall32_end
-	ljmp	*from_syscall32
+	.globl path_syscall32_end
+path_syscall32_end:
+	ljmp	*from_32
 at_sysenter:
-	POINT	path_sysenter
+START sysenter
 	sysenter
-	POINT	path_sysenter_end
-	ljmp	*from_sysenter
+	.globl path_sysenter_end
+path_sysenter_end:
+	ljmp	*from_32
+at_sysentertf:
+	pushl	$TF_FLAGS
+START sysentertf
+	popfl
+	sysenter
+after_sysentertf:
+	nop
+	ud2
 	.code64
+END sysentertf
 
+/* ---- interrupts: storm gives one at the start ---- */
+
+DO user
+	FILL
+	movabsq	$PATTERN(0xff), %rax
+START user
+	nop
+END user
+
+DO userflags
+	FILL
+	xorl	%eax, %eax
+	pushq	$HOSTILE_FLAGS
+	popfq
+	xorl	%esp, %esp
+START userflags
+	nop
+END userflags
+
+DO userwin
+	FILL
+	movq	$WINDOW_IST_NMI, %rsp
+START userwin
+	nop
+END userwin
+
+/* ---- exceptions ---- */
+
+DO fault
+	call	drop_page
+	FILL
+START fault		/* not at the access, which is met twice */
+	leaq	page(%rip), %rax
+	movb	$1, (%rax)
+END fault
+
+DO faultflags
+	call	drop_page
+	FILL
+	leaq	page(%rip), %rax
+	pushq	$HOSTILE_FLAGS & ~AC_FLAG
+	popfq
+	xorl	%esp, %esp
+START faultflags
+	nop
+	movb	$1, (%rax)
+END faultflags
+
+DO breakpoint
+	RESUME	path_breakpoint_end
+	FILL
+START breakpoint
+	int3
+END breakpoint
+
+DO opcode
+	RESUME	path_opcode_end
+	FILL
+START opcode
+	ud2
+END opcode
+
+DO protection
+	RESUME	path_protection_end
+	FILL
+START protection
+	hlt
+END protection
+
+/* Only the way back from a signal. */
+DO sigreturn
+	RESUME	path_sigreturn_end
+	movq	$1, spoil(%rip)
+	FILL
+	int3
+END sigreturn
+
+/* ---- returns that fault: sigreturn with what IRET refuses (debug_frames) ---- */
+
+	.macro BAD name:req cs=USER_CS ss=USER_DS ip=0
+DO \name
+	RESUME	path_bad_end
+	movabsq	$\ip, %rax
+	movq	%rax, bad_ip(%rip)
+	movl	$\cs, bad_cs(%rip)
+	movl	$\ss, bad_ss(%rip)
+	movq	$2, spoil(%rip)
+	FILL
+	int3
+	ud2
+	.endm
+	BAD badcs_null cs=3
+	BAD badcs_kernel cs=0x13
+	BAD badcs_data cs=USER_DS
+	BAD badcs_limit cs=0xfff3
+	BAD badcs_tss cs=0x43
+	BAD badcs_ldt cs=0x37
+	BAD badss_null ss=3
+	BAD badss_rpl ss=0x28
+	BAD badss_kernel ss=0x1b
+	BAD badss_code ss=USER_CS
+	BAD badss_limit ss=0xfff3
+	BAD badss_ldt ss=0x2f
+	BAD badrip_noncanonical ip=0x8000000000000000
+	BAD badrip_kernel ip=WINDOW_TEXT
+END bad
+
+/* ---- what the paths share ---- */
+
+drop_page:
+	movl	$NR_madvise, %eax
+	leaq	page(%rip), %rdi
+	movl	$4096, %esi
+	movl	$MADV_DONTNEED, %edx
+	syscall
+	ret
+
+/* (%edi signal, %rsi siginfo, %rdx ucontext): on at `resume`, selectors and TF mended. The first time
+ * after `spoil` was set it does something else: 1: nothing special, but by a path of its own;
+ * 2: what IRET refuses. */
 handler:
+	movq	resume(%rip), %rax
+	movq	%rax, UC_RIP(%rdx)
+	andl	$~TF_FLAG, UC_FLAGS(%rdx)
+	movw	$USER_CS, UC_CS(%rdx)
+	movw	$USER_DS, UC_SS(%rdx)
+	movq	spoil(%rip), %rcx
+	movq	$0, spoil(%rip)
+	cmpl	$1, %ecx
+	je	.Lplain_return
+	cmpl	$2, %ecx
+	jne	.Lreturn
+	movl	bad_cs(%rip), %eax
+	movw	%ax, UC_CS(%rdx)
+	movl	bad_ss(%rip), %eax
+	movw	%ax, UC_SS(%rdx)
+	movq	bad_ip(%rip), %rax
+	testq	%rax, %rax
+	jz	.Lgood_ip
+	movq	%rax, UC_RIP(%rdx)
+.Lgood_ip:
+	addq	$8, %rsp
+	movl	$NR_rt_sigreturn, %eax
+START bad
+	syscall
+.Lplain_return:
+	addq	$8, %rsp
+	movl	$NR_rt_sigreturn, %eax
+START sigreturn
+	syscall
+.Lreturn:
 	ret
 restorer:
-	movl	$15, %eax
+	movl	$NR_rt_sigreturn, %eax
 	syscall
 
+	.section .rodata
+handled:
+	.byte	4, 5, 7, 11, 0		/* SIGILL SIGTRAP SIGBUS SIGSEGV */
+own_name:
+	.asciz	"/init"
+
 	.data
+	.balign	8
 action:
-	.quad	handler, 0x04000000, restorer, 0	/* SA_RESTORER */
+	.quad	handler, SA_SIGINFO_RESTORER, restorer, 0
+no_strings:
+	.quad	0
 to_syscall32:
-	.long	at_syscall32, 0x23
-from_syscall32:
-	.long	after_syscall32, 0x33
+	.long	at_syscall32, USER32_CS
 to_sysenter:
-	.long	at_sysenter, 0x23
-from_sysenter:
-	.long	after_sysenter, 0x33
-stack32:				/* where the kernel finds the program's EBP */
-	.long	PATTERN32(0x66)
-stack:
+	.long	at_sysenter, USER32_CS
+to_sysentertf:
+	.long	at_sysentertf, USER32_CS
+from_32:
+	.long	settle, USER_CS
+	.globl selected, breakpoint
+selected:
+#ifdef SELECTED
+	.quad	SELECTED
+#else
 	.quad	0
-	.globl rounds
-rounds:
+#endif
+breakpoint:
 	.quad	0
+resume:
+	.quad	0
+spoil:
+	.quad	0
+bad_ip:
+	.quad	0
+bad_cs:
+	.long	0
+bad_ss:
+	.long	0
+	/* A signal's frame goes below: XSAVE's area with AVX-512 is 2.7 KB. */
+	.skip	7000
+	.balign	16
+stack32:				/* where the kernel finds a 32-bit program's EBP */
+	.long	PATTERN32(0x66), 0, 0, 0
+stack_top:
 
 	.bss
 	.balign	4096
 page:
 	.skip	4096
-no_syscall32:
-	.skip	1
 	.section .note.GNU-stack, "", @progbits

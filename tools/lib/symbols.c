@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of addresses, from an ELF's symbol table, moved by as much as the kernel was. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +7,7 @@
 
 #include <gelf.h>
 
-#include "audit.h"
+#include "symbols.h"
 
 #define REACH UINT64_C(0x100000) /* how far behind a symbol an address may be called after it */
 

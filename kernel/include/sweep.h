@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Switches for sweeps of the entry code: see sys/sweep.c. */
+#ifndef KERNEL_SWEEP_H
+#define KERNEL_SWEEP_H
+
+#include "base.h"
+
+struct pt_regs;
+
+void sweep_init(void);
+
+/* "debug_nmi_iret": every NMI handler makes nesting possible. */
+void sweep_in_nmi(void);
+/* "debug_mce_continue": as if every #MC could be recovered from. */
+bool sweep_survives_mce(void);
+/* "debug_frames": sigreturn takes selectors and RIP unseen, so that the exit's IRET can fault. */
+bool sweep_trusts_frames(void);
+/* "debug_breakpoints": prctl(0x6b616973, address) breaks at any instruction, the entry code's too;
+ * 0 ends that. True if it was that call. */
+bool sweep_breakpoint(int option, uint64_t addr);
+bool sweep_passes_breakpoint(struct pt_regs *regs, uint64_t dr6);
+
+#endif

@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# kaiser storm in QEMU, reduced: an NMI at every instruction of the main paths, other events at a
+# sample, nested ones in the NMI's head; with isolation and without. `make storm` does all of it.
+# STORM=REGEX picks parts.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BUILD:-build}
+n=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+result() { # ok|not ok, text
+	n=$((n + 1))
+	echo "$1 $n - $2"
+}
+
+storm() { # name, options...
+	local name=$1 code
+	shift
+	[[ $name =~ ${STORM:-.} ]] || return
+	"$build/kaiser" storm --kernel "$build/kaiser.elf" --program "$build/user/paths" \
+		--paths tools/storm/kaiser.json --timeout 30000 "$@" >"$tmp/out" 2>&1
+	code=$?
+	if [ $code = 0 ] && grep -q ' 0 failures' "$tmp/out"; then
+		result ok "$name: $(tail -n 1 "$tmp/out")"
+	else
+		result "not ok" "$name: exit code $code"
+		grep -v 'reached$' "$tmp/out" | sed 's/^/# /'
+	fi
+}
+
+storm "NMI at every instruction" --event nmi --path '^(syscall|timer|fault|opcode|nmi|badss_null)$'
+storm "NMI at some of the others" --event nmi --mode linear --step 7 --no-count \
+	--path '^(nostack|sys.*|int80|winstack|ipiflags|thread|exec|bad(cs_kernel|rip_noncanonical))$'
+storm "machine check, interrupt, breakpoint at some" --event mce,mce_nmi,db,ipi --mode linear \
+	--step 5 --no-count --path '^(syscall|nmi|badcs_null)$'
+# Step 3 of the system call is in the head, on the user root.
+storm "NMI in NMI" --event 'nmi_iret>nmi_iret' --outer 3 --path '^syscall$' --no-count
+storm "machine check and NMI in NMI" --event 'nmi_iret>mce_nmi' --outer 3 --path '^syscall$' --no-count
+echo "1..$n"

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One event at one instruction. The guest is at home, the head of the program's loop, before and
+ * after. On the way:
+ *   home, start of the path, ... the point: the event is given.
+ *   Its gate: was it taken right there? Then the point again: is all as it was?
+ *   The end of the path: is everything that user mode sees as in an undisturbed run?
+ *   Home, with one more exit behind it: is the entry page as after an undisturbed run?
+ * The breakpoints are QEMU's, which the guest does not see.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storm.h"
+
+#define CHUNK 1800 /* bytes of memory in a packet */
+
+static uint64_t symbol(const struct storm *s, const char *name)
+{
+	uint64_t va = 0;
+
+	storm_image_find(s->program, name, &va);
+	return va;
+}
+
+static uint64_t home(const struct storm *s, const struct storm_path *p)
+{
+	return symbol(s, s->c.loop[0] ? s->c.loop : p->start);
+}
+
+static int came(int r)
+{
+	return r == 1 ? 0 : r == 0 ? 1 : 2;
+}
+
+int storm_home(struct storm *s)
+{
+	uint64_t at = home(s, &s->c.path[0]);
+
+	storm_say(s, "Z0,%" PRIx64 ",1", at);
+	storm_say(s, "c");
+	int r = came(storm_send(s));
+
+	storm_say(s, "z0,%" PRIx64 ",1", at);
+	return r;
+}
+
+/* Which part of its loop the program goes through, and where the kernel is to break. */
+static void choose(struct storm *s, const struct storm_path *p)
+{
+	uint64_t v[2] = {symbol(s, p->select), s->armed};
+	const char *name[2] = {s->c.select, s->armed_word};
+
+	for (unsigned i = 0; i < 2; i++) {
+		char hex[17];
+
+		if (!name[i] || !name[i][0])
+			continue;
+		for (unsigned b = 0; b < 8; b++)
+			sprintf(hex + 2 * b, "%02x", (unsigned)(v[i] >> 8 * b & 255));
+		storm_say(s, "M%" PRIx64 ",8:%s", symbol(s, name[i]), hex);
+	}
+}
+
+/* From where the guest is to step k of the run, by the steps before it that must be passed. */
+static int walk(struct storm *s, const struct storm_run *run, unsigned k)
+{
+	unsigned chain[512], n = 0;
+	int r = 0;
+
+	for (int32_t i = (int32_t)k; i >= 0 && n < 512; i = run->step[i].via)
+		chain[n++] = (unsigned)i;
+	while (!r && n--) {
+		const struct storm_step *p = &run->step[chain[n]];
+
+		if (p->by_step) {
+			storm_say(s, "Qqemu.sstep=7");
+			storm_say(s, "s");
+			r = came(storm_send(s));
+			storm_say(s, "Qqemu.sstep=1");
+		} else {
+			storm_say(s, "Z0,%" PRIx64 ",1", p->rip);
+			storm_say(s, "c");
+			r = came(storm_send(s));
+			storm_say(s, "z0,%" PRIx64 ",1", p->rip);
+		}
+	}
+	return r;
+}
+
+/* k = UINT32_MAX: to the start only, the trigger given. */
+int storm_go(struct storm *s, struct storm_run *run, unsigned k)
+{
+	const struct storm_event *trigger =
+		run->path->trigger[0] ? storm_event(&s->c, run->path->trigger) : NULL;
+	int r;
+
+	if (run->outer) {
+		r = storm_go(s, run->outer, run->at);
+		if (!r)
+			storm_say_event(s, run->fixed);
+		return r || k == UINT32_MAX ? r : walk(s, run, k);
+	}
+	choose(s, run->path);
+	if (s->c.loop[0]) {
+		uint64_t start = symbol(s, run->path->start);
+
+		storm_say(s, "Z0,%" PRIx64 ",1", start);
+		storm_say(s, "c");
+		r = came(storm_send(s));
+		if (r)
+			return r;
+		storm_say(s, "z0,%" PRIx64 ",1", start);
+	}
+	if (trigger)
+		storm_say_event(s, trigger);
+	if (k == UINT32_MAX || (!trigger && !k))
+		return 0;
+	return walk(s, run, k);
+}
+
+/* Everything that is compared at the path's end, into s->here, memory and page. */
+static int look(struct storm *s, uint8_t *memory, uint8_t *page)
+{
+	const struct storm_memory *m = &s->base.memory;
+	unsigned first;
+	size_t at = 0;
+
+	storm_say(s, "g");
+	first = s->packets;
+	for (unsigned i = 0; i < m->ranges; i++)
+		for (uint64_t a = m->range[i][0]; a < m->range[i][1]; a += CHUNK)
+			storm_say(s, "m%" PRIx64 ",%x", a,
+				  (unsigned)(m->range[i][1] - a < CHUNK ? m->range[i][1] - a
+									: CHUNK));
+	unsigned pages = s->packets;
+
+	for (uint64_t a = 0; m->residue && a < 4096; a += CHUNK)
+		storm_say(s, "m%" PRIx64 ",%x", m->residue + a,
+			  (unsigned)(4096 - a < CHUNK ? 4096 - a : CHUNK));
+	unsigned all = s->packets;
+
+	if (storm_send(s) != 1 || !storm_regs_parse(&s->here, s->guest.g.answer[first - 1]))
+		return 2;
+	for (unsigned i = first; i < all; i++) {
+		const char *p = s->guest.g.answer[i];
+		uint8_t *to = i < pages ? memory : page;
+
+		if (i == pages)
+			at = 0;
+		for (; p[0] && p[1]; p += 2) {
+			char two[3] = {p[0], p[1], 0};
+
+			if (at < (i < pages ? m->size : 4096))
+				to[at++] = (uint8_t)strtoul(two, NULL, 16);
+		}
+	}
+	return 0;
+}
+
+static int look_at_page(struct storm *s, uint8_t *page)
+{
+	struct storm_memory *m = &s->base.memory;
+	unsigned ranges = m->ranges;
+
+	if (!m->residue)
+		return 0;
+	m->ranges = 0;
+	int r = look(s, NULL, page);
+
+	m->ranges = ranges;
+	return r;
+}
+
+static bool memory_differs(struct storm *s)
+{
+	const struct storm_memory *m = &s->base.memory;
+	size_t at = 0;
+
+	for (unsigned i = 0; i < m->ranges; i++) {
+		for (uint64_t a = m->range[i][0]; a < m->range[i][1]; a++, at++) {
+			if (m->got[at] == m->want[at] || m->noise[at])
+				continue;
+			snprintf(s->what, sizeof(s->what),
+				 "the program's memory at %#" PRIx64 " is %#x, should be %#x", a,
+				 m->got[at], m->want[at]);
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint64_t word(const uint8_t *page, uint64_t at)
+{
+	uint64_t v;
+
+	memcpy(&v, page + at, sizeof(v));
+	return v;
+}
+
+static bool page_differs(struct storm *s, const uint8_t *page)
+{
+	const struct storm_memory *m = &s->base.memory;
+
+	for (uint64_t i = s->c.wiped[0]; m->residue && i < s->c.wiped[1]; i += 8) {
+		if (word(page, i) == word(m->page, i) || word(m->page_noise, i))
+			continue;
+		snprintf(s->what, sizeof(s->what),
+			 "the entry page at +%#" PRIx64 " still holds %#" PRIx64
+			 ", should be %#" PRIx64,
+			 i, word(page, i), word(m->page, i));
+		return true;
+	}
+	return false;
+}
+
+/* Under user mode's root: no kernel address outside the window, no root. A vector is pushed
+ * sign-extended. */
+static bool page_tells(struct storm *s, const uint8_t *page)
+{
+	const struct storm_memory *m = &s->base.memory;
+	uint64_t root = s->base.end.cr3 & ~UINT64_C(0x1fff);
+
+	for (uint64_t i = s->c.visible[0]; m->residue && i < s->c.visible[1]; i += 8) {
+		uint64_t v = word(page, i);
+
+		if (v == word(m->page, i) || (v ^ m->residue) >> 24 == 0 || v >= UINT64_C(-128) ||
+		    (v >> 47 != 0x1ffff && (v & ~UINT64_C(0x1fff)) != root))
+			continue;
+		snprintf(s->what, sizeof(s->what),
+			 "user mode can read %#" PRIx64 " in the entry page at +%#" PRIx64, v, i);
+		return true;
+	}
+	return false;
+}
+
+/* The guest did not come to where it should: what does it say, where is it? */
+static int lost(struct storm *s, const char *where, int r)
+{
+	char line[300];
+
+	if (r == 2) {
+		snprintf(s->what, sizeof(s->what), "%s: %s", where, s->guest.g.error);
+		if (storm_guest_says(s, line, sizeof(line)))
+			snprintf(s->what, sizeof(s->what), "the guest says: %s", line);
+		return 1;
+	}
+	snprintf(s->what, sizeof(s->what), "%s: it does not come in %d ms", where, s->o.timeout);
+	if (storm_guest_says(s, line, sizeof(line))) {
+		snprintf(s->what, sizeof(s->what), "the guest says: %s", line);
+	} else if (!gdb_interrupt(&s->guest.g) && gdb_wait(&s->guest.g, 5000) == 1 &&
+		   !storm_registers(s)) {
+		size_t n = strlen(s->what);
+		bool moved = false;
+
+		for (unsigned i = 0; i < s->guest.entries; i++)
+			moved |= s->here.rip >= s->guest.entry[i][0] &&
+				 s->here.rip < s->guest.entry[i][1];
+		n += (size_t)snprintf(s->what + n, sizeof(s->what) - n, "; it is at ");
+		storm_image_place(s->kernel,
+				  s->here.rip - (moved ? s->guest.moved : s->c.image_offset),
+				  s->what + n, sizeof(s->what) - n);
+	}
+	return 1;
+}
+
+/* To the end, where all must be as it was; then home. */
+static int finish(struct storm *s, const struct storm_run *run, const struct storm_step *k)
+{
+	struct storm_memory *m = &s->base.memory;
+	uint64_t end = symbol(s, run->path->end);
+	uint8_t page[4096];
+	char line[300];
+	int r;
+
+	storm_say(s, "z0,%" PRIx64 ",1", end);
+	if (look(s, m->got, page))
+		return lost(s, "at the end", 2);
+	if (s->here.rip != end) {
+		snprintf(s->what, sizeof(s->what), "stopped at %#" PRIx64 " instead of the end",
+			 s->here.rip);
+		return 1;
+	}
+	if (storm_regs_differ(&s->here, &s->base.end, &s->base.noise, s->what, sizeof(s->what)) ||
+	    memory_differs(s) || page_tells(s, page))
+		return 1;
+	r = storm_home(s);
+	if (!r && s->armed_word) {
+		/* It may have broken in the last exit as well: one round more, without it. */
+		choose(s, run->path);
+		storm_say(s, "s"); /* off the breakpoint that is set next */
+		r = came(storm_send(s));
+		r = r ? r : storm_home(s);
+		s->armed_word = NULL;
+	}
+	if (r)
+		return lost(s, "after the end", r);
+	if (look_at_page(s, page))
+		return lost(s, "at home", 2);
+	/* An event that hit user mode leaves that mode's own values: those it may read. */
+	if (k->cpl == 3 ? page_tells(s, page) : page_differs(s, page))
+		return 1;
+	if (storm_guest_says(s, line, sizeof(line))) {
+		snprintf(s->what, sizeof(s->what), "the guest says: %s", line);
+		return 1;
+	}
+	return 0;
+}
+
+/* At the gate, by the event at k? Leaves the guest on its way to the end or back to k. */
+static int at_gate(struct storm *s, const struct storm_run *run, const struct storm_event *e,
+		   const struct storm_step *k, const struct storm_regs *before, bool *ended)
+{
+	uint64_t end = symbol(s, run->path->end), frame = 0;
+	bool exact;
+	int r;
+
+	if (storm_registers(s))
+		return lost(s, "after the event", 2);
+	*ended = s->here.rip == end;
+	if (*ended)
+		return 0;
+	storm_say(s, "m%" PRIx64 ",8", s->here.gpr[GPR_RSP]);
+	storm_say(s, "z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
+	if (storm_send(s) != 1)
+		return lost(s, "at the gate", 2);
+	for (unsigned i = 0; i < 8 && strlen(s->guest.g.answer[0]) == 16; i++) {
+		char two[3] = {s->guest.g.answer[0][2 * i], s->guest.g.answer[0][2 * i + 1], 0};
+
+		frame |= (uint64_t)strtoul(two, NULL, 16) << 8 * i;
+	}
+	exact = frame == k->rip;
+	s->reached |= exact;
+	s->total.exact += exact;
+	s->total.later += !exact;
+	if (!exact || k->inside || k->blocked || !before)
+		return 0;
+	/* Back to where it was, with all that was there. */
+	storm_say(s, "Z0,%" PRIx64 ",1", k->rip);
+	storm_say(s, "c");
+	r = came(storm_send(s));
+	if (r)
+		return lost(s, "back from the event", r);
+	if (storm_registers(s))
+		return lost(s, "back from the event", 2);
+	storm_say(s, "z0,%" PRIx64 ",1", k->rip);
+	*ended = s->here.rip == end;
+	if (s->here.rip == k->rip && s->here.gpr[GPR_RSP] == before->gpr[GPR_RSP] &&
+	    storm_regs_differ(&s->here, before, NULL, s->what, sizeof(s->what))) {
+		size_t n = strlen(s->what);
+
+		snprintf(s->what + n, sizeof(s->what) - n, " (right after the event)");
+		return 1;
+	}
+	return 0;
+}
+
+static int go_on(struct storm *s, const struct storm_run *run, const struct storm_event *e,
+		 const struct storm_step *k, const struct storm_regs *before)
+{
+	bool ended = false;
+	int r = at_gate(s, run, e, k, before, &ended);
+
+	if (r)
+		return r;
+	if (!ended) {
+		storm_say(s, "c");
+		r = came(storm_send(s));
+		if (r)
+			return lost(s, "on to the end", r);
+	} else if (e->vector >= 0) {
+		storm_say(s, "z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
+	}
+	return finish(s, run, k);
+}
+
+/* A breakpoint of the guest's own, armed by the program: each time the path comes by. */
+static int breakpoint(struct storm *s, struct storm_run *run, const struct storm_event *e,
+		      unsigned k)
+{
+	int r;
+
+	s->armed_word = e->word;
+	s->armed = run->step[k].rip;
+	r = storm_go(s, run, UINT32_MAX);
+	s->armed = 0; /* from the next round on */
+	if (r)
+		return lost(s, "on the way to the start", r);
+	storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
+	storm_say(s, "Z0,%" PRIx64 ",1", symbol(s, run->path->end));
+	storm_say(s, "c");
+	r = came(storm_send(s));
+	if (r)
+		return lost(s, "on the way to the breakpoint", r);
+	return go_on(s, run, e, &run->step[k], NULL);
+}
+
+int storm_point(struct storm *s, struct storm_run *run, const struct storm_event *e, unsigned k)
+{
+	const struct storm_step *p = &run->step[k];
+	struct storm_regs before;
+	unsigned tries = 0;
+	int r;
+
+	s->what[0] = 0;
+	s->reached = false;
+	if (e->word[0])
+		return breakpoint(s, run, e, k);
+	for (;;) {
+		r = storm_go(s, run, k);
+		if (r)
+			return lost(s, "on the way to the point", r);
+		if (storm_registers(s))
+			return lost(s, "at the point", 2);
+		if (s->here.rip == p->rip && s->here.gpr[GPR_RSP] == p->rsp &&
+		    s->here.cr3 == p->cr3)
+			break;
+		/* A timer came in between: let it go, and again. */
+		if (++tries == 20) {
+			snprintf(s->what, sizeof(s->what), "this step does not come again");
+			return 1;
+		}
+		r = storm_home(s);
+		if (r)
+			return lost(s, "home", r);
+	}
+	before = s->here;
+	s->reached = true;
+	storm_say_event(s, e);
+	/* A breakpoint where the guest stands would stop it at once. */
+	if (e->vector >= 0 && s->guest.gate[e->vector] != p->rip)
+		storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
+	storm_say(s, "Z0,%" PRIx64 ",1", symbol(s, run->path->end));
+	storm_say(s, "c");
+	r = came(storm_send(s));
+	if (r)
+		return lost(s, "after the event", r);
+	return go_on(s, run, e, p, &before);
+}
+
+/* The program's words that storm itself writes, or that the file of paths names. */
+static void ignore(struct storm *s)
+{
+	struct storm_memory *m = &s->base.memory;
+
+	for (unsigned i = 0; i < s->c.ignores; i++) {
+		uint64_t va = symbol(s, s->c.ignore[i]);
+		size_t at = 0;
+
+		for (unsigned k = 0; k < m->ranges; k++) {
+			if (va >= m->range[k][0] && va + 8 <= m->range[k][1])
+				memset(m->noise + at + (va - m->range[k][0]), 1, 8);
+			at += m->range[k][1] - m->range[k][0];
+		}
+	}
+}
+
+int storm_baseline(struct storm *s, const struct storm_path *path)
+{
+	struct storm_memory *m = &s->base.memory;
+	struct storm_run run = {.path = path};
+	uint64_t range[MAX_RANGES][2];
+	struct storm_regs one;
+
+	free(m->want);
+	free(m->noise);
+	free(m->got);
+	memset(&s->base, 0, sizeof(s->base));
+	m->ranges = storm_image_data(s->program, range, MAX_RANGES);
+	for (unsigned i = 0; i < m->ranges; i++) {
+		memcpy(m->range[i], range[i], sizeof(range[i]));
+		m->size += range[i][1] - range[i][0];
+	}
+	m->want = calloc(1, m->size + 1);
+	m->noise = calloc(1, m->size + 1);
+	m->got = calloc(1, m->size + 1);
+	if (!m->want || !m->noise || !m->got)
+		return 2;
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t end = symbol(s, path->end);
+		uint8_t page[4096];
+		int r = storm_go(s, &run, UINT32_MAX);
+
+		if (!r) {
+			storm_say(s, "Z0,%" PRIx64 ",1", end);
+			storm_say(s, "c");
+			r = came(storm_send(s));
+		}
+		if (r)
+			return lost(s, "undisturbed", r);
+		storm_say(s, "z0,%" PRIx64 ",1", end);
+		if (look(s, m->got, page))
+			return 2;
+		one = s->here;
+		if (i == 0)
+			s->base.end = one;
+		storm_regs_noise(&s->base.noise, &one, &s->base.end);
+		if (i == 0) {
+			memcpy(m->want, m->got, m->size);
+			m->residue = s->c.visible[1] ? s->here.kernel_gs : 0;
+		}
+		ignore(s);
+		for (size_t b = 0; b < m->size; b++)
+			m->noise[b] |= m->got[b] != m->want[b];
+		r = storm_home(s);
+		if (r)
+			return lost(s, "undisturbed, after the end", r);
+		if (look_at_page(s, page))
+			return 2;
+		if (i == 0)
+			memcpy(m->page, page, sizeof(page));
+		for (unsigned b = 0; b < 4096; b++)
+			m->page_noise[b] |= page[b] != m->page[b];
+	}
+	return 0;
+}

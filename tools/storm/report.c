@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines for people, a bar on a terminal, and the same as JSON. */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "storm.h"
+
+void storm_progress(struct storm *s, const char *what, unsigned done, unsigned all)
+{
+	static bool shown;
+	char bar[31];
+
+	if (s->o.json || !isatty(STDERR_FILENO) || (all && done < all && done % 16))
+		return;
+	if (!all) {
+		if (shown)
+			fprintf(stderr, "\r\033[K");
+		shown = false;
+		return;
+	}
+	memset(bar, '.', 30);
+	memset(bar, '#', 30 * (size_t)done / all);
+	bar[30] = 0;
+	fprintf(stderr, "\r\033[K%s %u/%u %s", bar, done, all, what);
+	fflush(stderr);
+	shown = true;
+}
+
+static void lists(struct storm *s, const char *name, json_t *o)
+{
+	json_t *top = s->json, *list;
+
+	if (!top)
+		s->json = top = json_object();
+	list = json_object_get(top, name);
+	if (!list)
+		json_object_set_new(top, name, list = json_array());
+	json_array_append_new(list, o);
+}
+
+void storm_place(struct storm *s, uint64_t rip, char *buf, size_t size)
+{
+	bool entry = false;
+
+	for (unsigned i = 0; i < s->guest.entries; i++)
+		entry |= rip >= s->guest.entry[i][0] && rip < s->guest.entry[i][1];
+	if (entry)
+		storm_image_place(s->kernel, rip - s->guest.moved, buf, size);
+	else if (rip >> 63)
+		storm_image_place(s->kernel, rip - s->c.image_offset, buf, size);
+	else
+		storm_image_place(s->program, rip, buf, size);
+}
+
+/* The command that does this one point again. */
+static void replay(struct storm *s, const struct storm_run *run, unsigned k, char *buf, size_t size)
+{
+	char outer[64] = "";
+	int n;
+
+	for (const struct storm_run *r = run; r->outer; r = r->outer) {
+		char all[64];
+
+		snprintf(all, sizeof(all), "%u%s%s", r->at, outer[0] ? "/" : "", outer);
+		strcpy(outer, all);
+	}
+	n = snprintf(buf, size, "kaiser storm --kernel %s --program %s --paths %s", s->o.kernel,
+		     s->o.program, s->o.paths);
+	if (s->o.initrd)
+		n += snprintf(buf + n, size - (size_t)n, " --initrd %s", s->o.initrd);
+	if (s->o.append)
+		n += snprintf(buf + n, size - (size_t)n, " --append '%s'", s->o.append);
+	n += snprintf(buf + n, size - (size_t)n,
+		      " --config '^%s$' --path '^%s$' --event '%s' --points %u", s->setup->name,
+		      run->path->name, s->event, k);
+	if (outer[0])
+		snprintf(buf + n, size - (size_t)n, " --outer %s", outer);
+}
+
+void storm_failure(struct storm *s, struct storm_run *run, const struct storm_event *e, unsigned k)
+{
+	char place[200], again[1200];
+
+	storm_place(s, run->step[k].rip, place, sizeof(place));
+	replay(s, run, k, again, sizeof(again));
+	s->total.failed++;
+	storm_progress(s, "", 0, 0);
+	if (s->o.json)
+		lists(s, "failures",
+		      json_pack("{ss ss ss si ss ss ss}", "configuration", s->setup->name, "path",
+				run->path->name, "event", s->event, "point", (int)k, "at", place,
+				"what", s->what, "replay", again));
+	else
+		printf("FAIL %s, %s, %s at point %u, %s: %s; again: %s\n", s->setup->name,
+		       run->path->name, s->event[0] ? s->event : e->name, k, place, s->what, again);
+	fflush(stdout);
+}
+
+void storm_path_done(struct storm *s, const struct storm_run *run, const char *event,
+		     unsigned points, unsigned reached, int independent)
+{
+	unsigned entry = 0;
+	char count[80] = "";
+
+	for (unsigned i = 0; i < run->steps; i++)
+		entry += run->step[i].entry;
+	storm_progress(s, "", 0, 0);
+	if (s->o.json) {
+		lists(s, "paths",
+		      json_pack("{ss ss ss si si si si si}", "configuration", s->setup->name,
+				"path", run->path->name, "event", event, "instructions",
+				(int)run->steps, "entry_code", (int)entry, "points", (int)points,
+				"reached", (int)reached, "stepped", independent));
+		return;
+	}
+	if (independent >= 0)
+		snprintf(count, sizeof(count), ", %d by single steps%s", independent,
+			 (unsigned)independent == run->steps ? "" : ": THEY DIFFER");
+	printf("%s, %s, %s: %u instructions (%u of the entry code)%s; %u of %u points reached\n",
+	       s->setup->name, run->path->name, event, run->steps, entry, count, reached, points);
+	fflush(stdout);
+}
+
+void storm_report(struct storm *s, double seconds)
+{
+	const struct storm_total *t = &s->total;
+
+	if (s->o.json) {
+		json_t *top = s->json ? s->json : json_object();
+
+		json_object_set_new(top, "points", json_integer(t->points));
+		json_object_set_new(top, "taken_at_once", json_integer(t->exact));
+		json_object_set_new(top, "taken_later", json_integer(t->later));
+		json_object_set_new(top, "failed", json_integer(t->failed));
+		json_object_set_new(top, "seconds", json_real(seconds));
+		json_dumpf(top, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(top);
+		s->json = NULL;
+		return;
+	}
+	printf("%u paths, %u events: %u taken exactly there, %u later, %u failures, %.1f s\n",
+	       t->paths, t->points, t->exact, t->later, t->failed, seconds);
+}
