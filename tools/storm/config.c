@@ -68,6 +68,16 @@ static size_t items(struct reader *r, const json_t *v, const char *what, size_t 
 	return n;
 }
 
+/* A label of the program that is called after the path, unless it was told. */
+static void label(char to[64], const char *before, const struct storm_path *p, const char *behind)
+{
+	char name[sizeof(p->name)];
+
+	memcpy(name, p->name, sizeof(name));
+	if (!to[0])
+		snprintf(to, 64, "%s%s%s", before, name, behind);
+}
+
 static void read_path(struct reader *r, const json_t *o, struct storm_path *p)
 {
 	const char *key;
@@ -100,12 +110,9 @@ static void read_path(struct reader *r, const json_t *o, struct storm_path *p)
 	}
 	if (!p->name[0])
 		complain(r, "a path needs a name", NULL);
-	if (!p->start[0])
-		snprintf(p->start, sizeof(p->start), "path_%s", p->name);
-	if (!p->end[0])
-		snprintf(p->end, sizeof(p->end), "path_%s_end", p->name);
-	if (!p->select[0])
-		snprintf(p->select, sizeof(p->select), "do_%s", p->name);
+	label(p->start, "path_", p, "");
+	label(p->end, "path_", p, "_end");
+	label(p->select, "do_", p, "");
 }
 
 static void read_event(struct reader *r, const char *name, const json_t *o, struct storm_event *e)

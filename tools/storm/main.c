@@ -164,8 +164,12 @@ static int handled(struct storm *s, struct storm_run *run, const struct storm_ev
 		if (!r)
 			storm_states_add(s, &inner);
 		free(inner.step);
-		if (r)
-			return r == 1 ? again(s, run) : fail(s->guest.error);
+		if (r) {
+			snprintf(s->what, sizeof(s->what), "the path does not end after %s",
+				 e->name);
+			storm_failure(s, run, e, k);
+			return again(s, run);
+		}
 	}
 	return 0;
 }
@@ -208,14 +212,21 @@ static int one_path(struct storm *s, const struct plan *p, const struct storm_pa
 		    const char *append)
 {
 	struct storm_run run = {.path = path};
+	unsigned failed = s->total.failed;
 	bool first = true;
 	int counted = -1, r = storm_baseline(s, path);
 
+	s->total.paths++;
 	if (!r)
 		r = storm_record(s, &run);
+	if (r == 1) {
+		/* The kernel does not stand this path even without an event. */
+		storm_failure(s, &run, NULL, 0);
+		storm_guest_close(s);
+		return open_guest(s, s->setup, s->append);
+	}
 	if (r)
-		return fail(s->what[0] && r == 1 ? s->what : s->guest.error);
-	s->total.paths++;
+		return fail(s->guest.error);
 	storm_states_add(s, &run);
 	if (!s->o.no_count) {
 		counted = storm_count(s, &run, path->whole);
@@ -233,7 +244,7 @@ static int one_path(struct storm *s, const struct plan *p, const struct storm_pa
 			r = nest(s, &run, spec, 0);
 		} else {
 			r = sweep(s, &run, spec->event[0], first ? counted : -1);
-			if (!r && s->o.points.mode == MODE_EXHAUSTIVE)
+			if (!r && s->o.points.mode == MODE_EXHAUSTIVE && s->total.failed == failed)
 				r = handled(s, &run, spec->event[0]);
 		}
 		first = false;

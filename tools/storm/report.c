@@ -58,14 +58,12 @@ void storm_place(struct storm *s, uint64_t rip, char *buf, size_t size)
 /* The command that does this one point again. */
 static void replay(struct storm *s, const struct storm_run *run, unsigned k, char *buf, size_t size)
 {
-	char outer[64] = "";
+	char outer[64] = "", all[80];
 	int n;
 
 	for (const struct storm_run *r = run; r->outer; r = r->outer) {
-		char all[64];
-
-		snprintf(all, sizeof(all), "%u%s%s", r->at, outer[0] ? "/" : "", outer);
-		strcpy(outer, all);
+		snprintf(all, sizeof(all), "%u%s%.40s", r->at, outer[0] ? "/" : "", outer);
+		memcpy(outer, all, sizeof(outer) - 1);
 	}
 	n = snprintf(buf, size, "kaiser storm --kernel %s --program %s --paths %s", s->o.kernel,
 		     s->o.program, s->o.paths);
@@ -82,20 +80,23 @@ static void replay(struct storm *s, const struct storm_run *run, unsigned k, cha
 
 void storm_failure(struct storm *s, struct storm_run *run, const struct storm_event *e, unsigned k)
 {
-	char place[200], again[1200];
+	char place[200] = "undisturbed", again[1200];
 
-	storm_place(s, run->step[k].rip, place, sizeof(place));
+	if (e)
+		storm_place(s, run->step[k].rip, place, sizeof(place));
 	replay(s, run, k, again, sizeof(again));
 	s->total.failed++;
 	storm_progress(s, "", 0, 0);
 	if (s->o.json)
 		lists(s, "failures",
 		      json_pack("{ss ss ss si ss ss ss}", "configuration", s->setup->name, "path",
-				run->path->name, "event", s->event, "point", (int)k, "at", place,
-				"what", s->what, "replay", again));
+				run->path->name, "event", e ? s->event : "", "point", (int)k, "at",
+				place, "what", s->what, "replay", again));
+	else if (!e)
+		printf("FAIL %s, %s, undisturbed: %s\n", s->setup->name, run->path->name, s->what);
 	else
 		printf("FAIL %s, %s, %s at point %u, %s: %s; again: %s\n", s->setup->name,
-		       run->path->name, s->event[0] ? s->event : e->name, k, place, s->what, again);
+		       run->path->name, s->event, k, place, s->what, again);
 	fflush(stdout);
 }
 

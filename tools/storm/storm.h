@@ -259,6 +259,7 @@ struct storm_total {
 /* "symbol+0x12 (file:34)" of an address in the guest. */
 void storm_place(struct storm *s, uint64_t rip, char *buf, size_t size);
 void storm_progress(struct storm *s, const char *what, unsigned done, unsigned all);
+/* e: NULL for a path that fails without any event. */
 void storm_failure(struct storm *s, struct storm_run *run, const struct storm_event *e, unsigned k);
 void storm_path_done(struct storm *s, const struct storm_run *run, const char *event,
 		     unsigned points, unsigned reached, int independent);

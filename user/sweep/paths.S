@@ -141,7 +141,7 @@ START systf
 	popfq
 	syscall
 	nop
-	nop
+1:	jmp	1b			/* unless the step was told */
 END systf
 
 /* A page fault in the kernel, on the user's memory. */
@@ -258,7 +258,7 @@ START sysentertf
 	sysenter
 after_sysentertf:
 	nop
-	ud2
+1:	jmp	1b
 	.code64
 END sysentertf
 

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Each seeded mistake of the entry code in tests/storm_seeds must be found by `kaiser storm`, and named:
+# a failure's line must match. By default two of them; SEED=REGEX picks, SEED=. takes all.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BUILD:-build}
+n=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+result() { # ok|not ok, text
+	n=$((n + 1))
+	echo "$1 $n - $2"
+}
+
+for patch in tests/storm_seeds/*.patch; do
+	name=$(basename "$patch" .patch)
+	[[ $name =~ ${SEED:-^(cr3-by-cs|wipe-of-latched)$} ]] || continue
+	why=$(sed -n 's/^Mistake: //p' "$patch")
+	expect=$(sed -n 's/^Expect: //p' "$patch")
+	eval "options=($(sed -n 's/^Storm: //p' "$patch"))"
+	tree=$tmp/$name
+	mkdir -p "$tree" && cp -a Makefile mk kaiser kernel "$tree"/ && mkdir "$tree/build" &&
+		cp -a "$build/obj" "$tree/build/" &&
+		find "$tree/build" -name '*.d' -exec sed -i "s|$build/obj/|build/obj/|g" {} +
+	if ! patch -s -p1 -d "$tree" <"$patch" >"$tmp/err" 2>&1 ||
+		! make -s -C "$tree" BUILD=build kernel >"$tmp/err" 2>&1; then
+		result "not ok" "$name: cannot be built"
+		tail -n 20 "$tmp/err" | sed 's/^/# | /'
+		continue
+	fi
+	"$build/kaiser" storm --kernel "$tree/build/kaiser.elf" --program "$build/user/paths" \
+		--paths tools/storm/kaiser.json --no-count --max-failures 2 --timeout 8000 \
+		"${options[@]}" >"$tmp/out" 2>&1
+	code=$?
+	if [ $code = 1 ] && grep -qE "$expect" "$tmp/out"; then
+		result ok "$name: $why"
+		grep -m 1 -E "$expect" "$tmp/out" | sed 's/; again: .*//; s/^/# /'
+	else
+		result "not ok" "$name: $why"
+		echo "# exit code $code; wanted a line like: $expect"
+		grep -v ' user \| kernel ' "$tmp/out" | tail -n 20 | cut -c1-300 | sed 's/^/# | /'
+	fi
+	rm -rf "$tree"
+done
+echo "1..$n"
