@@ -21,4 +21,9 @@ nmi-deep: ## Nested NMI sweeps from all over the system call's path, in Bochs
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
 	DEEP=1 prove -v tests/bochs_nmi.t
 
-.PHONY: storm storm-deep nmi-deep
+storm-seeds: ## The seeded mistakes of the entry code, each to be found by name
+	@scripts/deps.sh test
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	SEED=. BUILD=$(BUILD) prove -v tests/storm_seeds.t
+
+.PHONY: storm-seeds storm storm-deep nmi-deep

@@ -3,7 +3,9 @@
 # A sweep of NMIs in Bochs, which takes an NMI between any two instructions and models what
 # QEMU does not: its debugger stops at the path's start, goes K steps, gives the NMI, goes on; K
 # grows. Last, nested: a first NMI in the head, whose handler ends the blocking by an IRET.
-# DEEP=N also puts that first NMI at every Nth step of the system call's path (DEEP=1: ten minutes).
+# At the path's end all registers and selectors must be the same each time.
+# DEEP=N also sweeps more paths and puts that first NMI at every Nth step of the system call's
+# (DEEP=1: half an hour). COUNT=1 counts each path's instructions in Bochs' trace as well. BOCHS=REGEX.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -29,14 +31,19 @@ objdump -d "$build/kaiser.elf" | awk '
 	after { print "ffffffff81" substr($1, 11, 6); after = 0 }
 	$2 == "fb" && $3 == "sti" { after = 1 }' >"$tmp/shadow"
 
-# What the debugger printed: rounds, NMIs, NMIs that were taken at once or held by an STI,
-# and the last instruction of
-# an exit that one of them came at.
-judge() {
-	awk -v gate="$gate" '
+# What the debugger printed: rounds, NMIs, NMIs that were taken at once or held by an STI, the last
+# instruction of an exit that one of them came at, ends of the path seen, and how many of those
+# had other registers or selectors than most.
+judge() { # the path's end
+	awk -v gate="$gate" -v end="$1" '
 		FILENAME ~ /shadow$/ { held[$1] = 1; next }
+		/^rax: / { block = $2; inside = 1; next }
+		inside && /^r[a-z0-9]+ *: / { block = block " " $NF; if ($1 == "rip:") rip = $NF; next }
+		inside && /^eflags/ { block = block " " $2; next }
+		inside && /^[c-g]s:0x/ { block = block " " $1; if ($1 ~ /^gs/) { inside = 0
+			gsub("_", "", rip); if (rip == end) { ends++; seen_end[block]++ } } next }
 		/^Delivering NMI/ { nmis++; at = insn; where = addr; want = 1; next }
-		/^\(0\) Breakpoint/ { rounds++ }
+		/^\(0\) Breakpoint 1,/ { rounds++ }
 		/^\(0\) \[/ {
 			if (want) { if (index($0, ":" gate)) { taken++; seen[at] = 1 } else if (where in held) taken++
 				want = 0 }
@@ -45,43 +52,74 @@ judge() {
 			sub(/;.*/, "", insn)
 		}
 		END {
-			printf "%d %d %d %s\n", rounds, nmis, taken,
-				("sysret" in seen || "sysretq" in seen) ? "sysret" : "iret" in seen || "iretq" in seen ? "iret" : "none"
+			for (b in seen_end) if (seen_end[b] > most) most = seen_end[b]
+			printf "%d %d %d %s %d %d\n", rounds, nmis, taken,
+				("sysret" in seen || "sysretq" in seen) ? "sysret" : "iret" in seen || "iretq" in seen ? "iret" : "none",
+				ends, ends - most
 		}' "$tmp/shadow" "$tmp/out"
+}
+
+# Instructions of the entry code and of user mode on the path, in Bochs and in QEMU.
+count() { # name, path, kernel's words
+	local end bochs qemu
+	end=$(address "$tmp/paths" "path_${2}_end")
+	{
+		printf 'lb 0x%s\nc\nlb 0x%s\n' "$(address "$tmp/paths" "path_$2")" "$end"
+		for _ in 1 2 3 4 5; do printf 'trace on\nc\ntrace off\nc\n'; done
+		echo q
+	} >"$tmp/script"
+	scripts/bochs.sh -t 300 -d "$tmp/script" -o "$tmp/out" -l "$tmp/serial" "$tmp/iso" >/dev/null 2>&1
+	# The shortest of five: a timer may come in between.
+	bochs=$(awk '/^Tracing enabled/ { n = 0; on = 1 } /^Tracing disabled/ { if (on) print n; on = 0 }
+		on && /^\(0\)\.\[/ && / (0033|0023):|:ffffffffc000[1-3]/ { n++ }' "$tmp/out" | sort -n | head -n 1)
+	qemu=$("$build/kaiser" storm --kernel "$build/kaiser.elf" --program "$build/user/paths" \
+		--paths tools/storm/kaiser.json --mode none --no-count --path "^$2\$" --config "^${3%% *}\$" |
+		sed -n 's/.*none: \([0-9]*\) instructions.*/\1/p')
+	if [ -n "$bochs" ] && [ "$bochs" = "$qemu" ]; then
+		result ok "$1: $bochs instructions in Bochs' trace, $qemu in QEMU's log"
+	else
+		result "not ok" "$1: $bochs instructions in Bochs' trace, $qemu in QEMU's log"
+	fi
 }
 
 sweep() { # name, path, steps, tail wanted, kernel's words, [first]
 	local name=$1 path=$2 steps=$3 tail=$4 append=$5 first=${6:-} rounds nmis taken last each=1
+	local start end ends odd symbol=$2
+	[[ $name =~ ${BOCHS:-.} ]] || return
+	[[ $path = bad* ]] && symbol=bad
 	gcc -nostdlib -static -no-pie -DSELECTED=do_"$path" -o "$tmp/paths" user/sweep/paths.S &&
 		scripts/initramfs.sh -o "$tmp/initrd" -i "$tmp/paths" || exit 1
 	scripts/iso.sh -o "$tmp/iso" -k "$build/kaiser.elf" -i "$tmp/initrd" -a "nokaslr $append" ||
 		exit 1
+	start=$(address "$tmp/paths" "path_$symbol") end=$(address "$tmp/paths" "path_${symbol}_end")
 	{
-		echo "lb 0x$(address "$tmp/paths" "path_$path")"
-		echo c
+		printf 'lb 0x%s\nc\nlb 0x%s\n' "$start" "$end"
 		for k in $(seq 1 "$steps"); do
 			if [ -n "$first" ]; then
 				printf 's %s\ntake nmi\ns 1\n' "$first"
 			fi
-			printf 's %s\ntake nmi\ns 1\nc\n' "$k"
+			printf 's %s\ntake nmi\ns 1\nc\nr\nsreg\nc\n' "$k"
 		done
 		echo q
 	} >"$tmp/script"
 	[ -n "$first" ] && each=2
 	scripts/bochs.sh -t 300 -d "$tmp/script" -o "$tmp/out" -l "$tmp/serial" "$tmp/iso" \
 		>/dev/null 2>&1
-	read -r rounds nmis taken last < <(judge)
-	# A nested NMI may come while the first still blocks it, and is then taken later.
-	# One that came at the path's start itself is met by the breakpoint once more.
-	if [ "$rounds" -gt "$steps" ] && [ "$nmis" = $((steps * each)) ] &&
-		{ [ -n "$first" ] || [ "$taken" = "$steps" ]; } &&
+	read -r rounds nmis taken last ends odd < <(judge "$end")
+	# A nested NMI may come while the first still blocks it, and is then taken later. One that came
+	# at the path's start is met by that breakpoint once more; steps beyond the path's end stop there.
+	if [ "$rounds" -ge $((steps / 3)) ] && [ "$nmis" = $((steps * each)) ] &&
+		{ [ -n "$first" ] || [ "$taken" = "$steps" ]; } && [ "$ends" -gt 20 ] && [ "$odd" = 0 ] &&
 		{ [ "$tail" = any ] || [ "$last" = "$tail" ]; } &&
 		! grep -qE 'fatal:|panic:' "$tmp/serial"; then
-		result ok "$name: $nmis NMIs, $taken taken exactly there"
+		result ok "$name: $nmis NMIs, $taken taken exactly there; the same registers at all $ends ends"
 	else
 		result "not ok" "$name"
-		echo "# of $steps steps: rounds $rounds, NMIs $nmis, taken there $taken, tail seen $last"
+		echo "# of $steps steps: rounds $rounds, NMIs $nmis, taken there $taken, tail seen $last, ends $ends, $odd odd"
 		tail -n 5 "$tmp/serial" | sed 's/^/# | /'
+	fi
+	if [ "${COUNT:-0}" = 1 ] && [ -z "$first" ]; then
+		count "$name" "$path" "$append"
 	fi
 }
 
@@ -93,6 +131,12 @@ for pti in on off; do
 	sweep "page fault, pti=$pti" fault 1600 any "pti=$pti"
 	sweep "breakpoint and signal, pti=$pti" breakpoint 3000 any "pti=$pti"
 	sweep "nested in the head, pti=$pti" syscall 900 any "pti=$pti debug_nmi_iret" 3
+	[ "${DEEP:-0}" -gt 0 ] || continue
+	sweep "IRET to a non-canonical RIP, pti=$pti" badrip_noncanonical 5000 any "pti=$pti debug_frames"
+	sweep "IRET with a null SS, pti=$pti" badss_null 5000 any "pti=$pti debug_frames"
+	sweep "invalid opcode, pti=$pti" opcode 3000 any "pti=$pti"
+	sweep "hostile flags, pti=$pti" sysflags 300 any "pti=$pti"
+	sweep "page fault in the kernel, pti=$pti" uaccess 2500 any "pti=$pti"
 done
 if [ "${DEEP:-0}" -gt 0 ]; then
 	for first in $(seq 1 "$DEEP" 256); do

@@ -197,8 +197,8 @@ static void read_kernel(struct reader *r, const json_t *o, struct storm_config *
 			complain(r, "a kernel has no", key);
 		}
 	}
-	if (!c->anchor[0] || !c->entries)
-		complain(r, "a kernel needs anchor and entry", NULL);
+	if (!c->entries)
+		complain(r, "a kernel needs entry", NULL);
 }
 
 static void read_program(struct reader *r, const json_t *o, struct storm_config *c)

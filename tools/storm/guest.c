@@ -96,6 +96,7 @@ static void arguments(struct storm *s, const char *append, char **argv, char tex
 static int reach(struct storm *s, const char *symbol)
 {
 	struct storm_guest *g = &s->guest;
+	char line[250];
 	uint64_t va;
 
 	if (!storm_image_find(s->program, symbol, &va)) {
@@ -111,8 +112,13 @@ static int reach(struct storm *s, const char *symbol)
 	case 0:
 		return fail(s, "the program does not start: see the serial output");
 	default:
-		return fail(s, g->g.error);
+		break;
 	}
+	if (storm_guest_says(s, line, sizeof(line)))
+		snprintf(g->error, sizeof(g->error), "the guest says: %s", line);
+	else
+		fail(s, g->g.error);
+	return 2;
 }
 
 /* From the IDT: each gate, and how far the code was moved from where it was linked. */
@@ -132,9 +138,11 @@ static int locate(struct storm *s)
 	for (unsigned v = 0; v < 256; v++)
 		g->gate[v] = (idt[2 * v] & 0xffff) | (idt[2 * v] >> 32 & 0xffff0000) |
 			     idt[2 * v + 1] << 32;
-	if (!storm_image_find(s->kernel, s->c.anchor, &linked))
-		return fail(s, "the kernel does not have the anchor's symbol");
-	g->moved = g->gate[s->c.anchor_vector] - linked;
+	if (s->c.anchor[0]) {
+		if (!storm_image_find(s->kernel, s->c.anchor, &linked))
+			return fail(s, "the kernel does not have the anchor's symbol");
+		g->moved = g->gate[s->c.anchor_vector] - linked;
+	}
 	for (unsigned i = 0; i < s->c.entries; i++) {
 		if (!storm_image_find(s->kernel, s->c.entry[i].from, &g->entry[i][0]) ||
 		    !storm_image_find(s->kernel, s->c.entry[i].to, &g->entry[i][1]))

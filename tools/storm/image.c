@@ -48,11 +48,8 @@ struct storm_image *storm_image_open(const char *path, char *error, size_t size)
 
 	if (!i)
 		return NULL;
+	/* Without symbols the file of paths has to name addresses. */
 	i->symbols = symbols_open(path, error, size);
-	if (!i->symbols) {
-		free(i);
-		return NULL;
-	}
 	i->dwfl = dwfl_begin(&callbacks);
 	if (i->dwfl) {
 		dwfl_report_begin(i->dwfl);
@@ -62,6 +59,10 @@ struct storm_image *storm_image_open(const char *path, char *error, size_t size)
 	}
 	if (module)
 		read_segments(i, module);
+	if (!i->symbols && access(path, R_OK)) {
+		storm_image_close(i);
+		return NULL;
+	}
 	return i;
 }
 

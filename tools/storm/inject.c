@@ -204,7 +204,8 @@ static bool page_differs(struct storm *s, const uint8_t *page)
 	const struct storm_memory *m = &s->base.memory;
 
 	for (uint64_t i = s->c.wiped[0]; m->residue && i < s->c.wiped[1]; i += 8) {
-		if (word(page, i) == word(m->page, i) || word(m->page_noise, i))
+		/* What an earlier path left there may be gone. */
+		if (!word(page, i) || word(page, i) == word(m->page, i) || word(m->page_noise, i))
 			continue;
 		snprintf(s->what, sizeof(s->what),
 			 "the entry page at +%#" PRIx64 " still holds %#" PRIx64
@@ -252,15 +253,9 @@ static int lost(struct storm *s, const char *where, int r)
 	} else if (!gdb_interrupt(&s->guest.g) && gdb_wait(&s->guest.g, 5000) == 1 &&
 		   !storm_registers(s)) {
 		size_t n = strlen(s->what);
-		bool moved = false;
 
-		for (unsigned i = 0; i < s->guest.entries; i++)
-			moved |= s->here.rip >= s->guest.entry[i][0] &&
-				 s->here.rip < s->guest.entry[i][1];
 		n += (size_t)snprintf(s->what + n, sizeof(s->what) - n, "; it is at ");
-		storm_image_place(s->kernel,
-				  s->here.rip - (moved ? s->guest.moved : s->c.image_offset),
-				  s->what + n, sizeof(s->what) - n);
+		storm_place(s, s->here.rip, s->what + n, sizeof(s->what) - n);
 	}
 	return 1;
 }

@@ -100,14 +100,22 @@ static int again(struct storm *s, struct storm_run *run)
 	return r ? fail(s->guest.error[0] ? s->guest.error : s->what) : 0;
 }
 
-static bool is_point(const struct storm_run *run, const struct storm_event *e, unsigned k)
+/* A breakpoint breaks each time the path comes by, so its address counts once. In #DB's own entry,
+ * before the handler clears DR7, it would break again for ever: no kernel can stand that. */
+static bool can_break(struct storm *s, const struct storm_run *run, unsigned k)
 {
-	if (!e->word[0])
-		return true;
-	/* A breakpoint breaks each time: its address counts once. */
-	for (unsigned i = 0; i < k; i++)
-		if (run->step[i].rip == run->step[k].rip)
+	bool in_debug = false;
+
+	for (unsigned i = 0; i < run->steps; i++) {
+		const struct storm_step *p = &run->step[i];
+
+		if (p->rip == s->guest.gate[1])
+			in_debug = true;
+		if (p->rip == run->step[k].rip && (in_debug || i < k))
 			return false;
+		if (p->entry && storm_image_byte(s->kernel, p->rip - s->guest.moved) == 0xe8)
+			in_debug = false;
+	}
 	return run->step[k].entry;
 }
 
@@ -119,7 +127,7 @@ static int sweep(struct storm *s, struct storm_run *run, const struct storm_even
 	for (unsigned k = 0; k < run->steps && failures < s->o.max_failures; k++) {
 		int r;
 
-		if (!is_point(run, e, k))
+		if (e->word[0] && !can_break(s, run, k))
 			continue;
 		if (!storm_chosen(&s->o.points, index++, k) ||
 		    index % s->o.shards != s->o.shard % s->o.shards)
