@@ -13,7 +13,7 @@ void sweep_init(void);
 void sweep_in_nmi(void);
 /* "debug_mce_continue": as if every #MC could be recovered from. */
 bool sweep_survives_mce(void);
-/* "debug_frames": sigreturn takes selectors and RIP unseen, so that the exit's IRET can fault. */
+/* "debug_frames": sigreturn takes a non-canonical RIP, so that the exit's IRET can fault at it. */
 bool sweep_trusts_frames(void);
 /* "debug_breakpoints": prctl(0x6b616973, address) breaks at any instruction, the entry code's too;
  * 0 ends that. True if it was that call. */
