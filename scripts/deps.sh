@@ -19,7 +19,7 @@ table() {
 		h:elfutils/libdwfl.h|libdw-dev' ;;
 	test) table run && table iso && table tools && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
 		f:/usr/include/asm|gcc-multilib f:/usr/lib32/libc.a|libc6-dev-i386 h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
-		pkg-config|pkg-config groff|groff-base' ;;
+		pkg-config|pkg-config groff|groff-base gdb|gdb' ;;
 	deb) echo 'dpkg-buildpackage|dpkg-dev dh|debhelper fakeroot|fakeroot lintian|lintian git|git' ;;
 	deb-test) echo 'debootstrap|debootstrap' ;;
 	debug) table run && echo 'gdb|gdb' ;;

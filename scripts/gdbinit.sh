@@ -22,5 +22,6 @@ set pagination off
 set confirm off
 symbol-file -o 0x1000000 $kernel
 add-symbol-file $window -o $(printf '0x%x' $((0xc0001000 - 0x${linked#ffffffff})))
+source scripts/kaiser-gdb.py
 target remote :1234
 END

@@ -1,0 +1,148 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# The documents are true: links lead somewhere, named files and identifiers exist, each `make` target and
+# each option of the command that a document shows is there, and each command is either run here or by
+# the test named for it below. A command that is in neither place fails.
+use strict;
+use warnings;
+use File::Basename qw(dirname);
+use Cwd qw(abs_path);
+
+chdir dirname(abs_path($0)) . '/..' or die;
+my $build = $ENV{BUILD} // 'build';
+my $n = 0;
+my @documents = (qw(README.md DESIGN.md CONTRIBUTING.md CHANGELOG.md), glob('docs/*.md'));
+
+sub result {
+	my ($bad, $text) = @_;
+	$n++;
+	print @$bad ? 'not ' : '', "ok $n - $text\n";
+	print "# $_\n" for @$bad;
+}
+
+sub slurp { my ($p) = @_; open my $f, '<', $p or return undef; local $/; return scalar <$f> }
+
+my %text = map { $_ => slurp($_) } @documents;
+
+sub anchors {
+	my ($text) = @_;
+	my %a;
+	for my $h ($text =~ /^#+ (.*)$/mg) {
+		$h =~ s/[`*]//g;
+		$h = lc $h;
+		$h =~ s/[^\w\- ]//g;
+		$h =~ s/ /-/g;
+		$a{$h} = 1;
+	}
+	return \%a;
+}
+
+# ---- links ----
+my @bad;
+for my $doc (@documents) {
+	(my $plain = $text{$doc}) =~ s/^```.*?^```$//msg;
+	while ($plain =~ /\]\(([^)\s]+)\)/g) {
+		my ($path, $anchor) = split /#/, $1, 2;
+		next if $path =~ /^https?:/;
+		my $file = $path eq '' ? $doc : dirname($doc) . "/$path";
+		$file =~ s{^\./}{};
+		if (!-e $file) { push @bad, "$doc: $1: no such file"; next }
+		push @bad, "$doc: $1: no such heading"
+			if defined $anchor && !anchors(slurp($file))->{$anchor};
+	}
+}
+result(\@bad, 'every link leads to a file and a heading');
+
+# ---- files and identifiers ----
+@bad = ();
+my %tracked = map { $_ => 1 } split /\n/, `git ls-files 2>/dev/null` || `find . -type f | sed 's,^./,,'`;
+my %dirs;
+for my $f (keys %tracked) { while ($f =~ s{/[^/]*$}{}) { $dirs{$f} = 1 } }
+my $code = join "\n", map { slurp($_) // '' } grep { /\.(c|h|S|inc|t|sh|mk|pl)$/ } keys %tracked;
+my %word = map { $_ => 1 } $code =~ /\b(\w+)\b/g;
+for my $doc (grep { $_ ne 'CHANGELOG.md' } @documents) {
+	(my $plain = $text{$doc}) =~ s/^```.*?^```$//msg;
+	while ($plain =~ /`([^`\n]+)`/g) {
+		my $q = $1;
+		if ($q =~ m{^(?:kaiser|kernel|user|tests|tools|scripts|mk|docs|examples)/[\w./*-]*$} && $q !~ m{^kaiser/\w+\.h$}) {
+			(my $p = $q) =~ s{/$}{};
+			next if $p =~ /\bNAME\b|\bX\b|test_X/ || $tracked{$p} || $dirs{$p} || ($p =~ /\*/ && glob($p));
+			push @bad, "$doc: `$q`: no such file";
+		} elsif ($q =~ m{^kaiser/(\w+\.h)$}) {
+			push @bad, "$doc: `$q`: no such header" unless $tracked{"kaiser/include/kaiser/$1"} || $tracked{$q};
+		} elsif ($q =~ /^(kaiser_\w+)(?:\(.*\))?$/i) {
+			my $w = $1;
+			next if $w =~ /_$/ || $w eq 'kaiser_hooks' || $word{$w};
+			push @bad, "$doc: `$q`: not in the code";
+		}
+	}
+}
+for my $label ($text{'docs/entry-paths.md'} =~ /\b(kaiser_[a-z0-9_]*[a-z0-9])\b/g) {
+	push @bad, "docs/entry-paths.md: $label: not in the code" unless $word{$label};
+}
+result(\@bad, 'every file and identifier that a document names exists');
+
+# ---- commands ----
+# Run by a test of its own, or not to be run by one: pattern => where, or why.
+my @elsewhere = (
+	[qr{^make run\b}, 'demo.t'], [qr{^make (?:iso|bochs)\b}, 'demo.t'], [qr{^make test\b}, 'this run'],
+	[qr{^make install\b|^make -C examples/|^export PKG_CONFIG|^pkg-config }, 'install.t'],
+	[qr{^(?:build/)?kaiser audit\b}, 'audit.t, install.t'], [qr{^(?:build/)?kaiser bench\b}, 'bench.t'],
+	[qr{^(?:build/)?kaiser storm\b}, 'storm.t, nmi.t'],
+	[qr{^make (?:shell|debug|debug-kernel|deb|deb-test|dist)\b}, 'people, and the targets are checked here'],
+	[qr{^gdb }, 'gdb.t'], [qr{^qemu-system-x86_64 }, 'guest.t boots so'],
+	[qr{^make [\w-]+(?: [A-Z]+=\S+)*$}, 'campaigns: the targets are checked here'],
+	[qr{^build/(?:fuzz|inject|model)\S* }, 'campaigns'],
+);
+my %target = map { $_ => 1 } `make -s help` =~ /^  ([\w-]+) /mg;
+my (@unknown, @notarget, @nooption, %run);
+my %help;
+for my $doc (grep { $_ ne 'CHANGELOG.md' } @documents) {
+	my @commands;
+	(my $plain = $text{$doc}) =~ s/^```(?:c|asm|ld|make|json|yaml)\b.*?^```$//msg;
+	$plain =~ s/\\\n\s*/ /g;
+	while ($plain =~ /^(?:    )?(?:\$ )?((?:make|build\/kaiser|kaiser|scripts\/\S+|qemu-system-x86_64|gdb|prove|pkg-config|export PKG_CONFIG\S*)(?: .*)?)$/mg) {
+		my $c = $1;
+		next if $c =~ /^kaiser:|^make\s+[a-z]+ [a-z]+ [a-z]/ || ($c =~ /^(?:kaiser|make|gdb) / && $plain !~ /^    (?:\$ )?\Q$c\E$/m);
+		push @commands, $c;
+	}
+	push @commands, $1 while $plain =~ /`(make [a-z][\w-]*(?: [^`]*)?)`/g;
+	for my $c (@commands) {
+		$c =~ s/\s+#.*$//;
+		$c =~ s/\s+$//;
+		if ($c =~ /^make\b/) {
+			for my $t (grep { /^[a-z][\w-]*$/ } split / /, $c =~ s/^make\s*//r =~ s/-C \S+( \w+)?//r) {
+				push @notarget, "$doc: $c: no target $t" unless $target{$t};
+			}
+		}
+		if ($c =~ /^(?:build\/)?kaiser (\w+)\b(.*?)(?: -- |$)/) {
+			my ($sub, $rest) = ($1, $2);
+			$help{$sub} //= `$build/kaiser $sub --help 2>&1`;
+			while ($rest =~ /(--[a-z][\w-]*)/g) {
+				push @nooption, "$doc: $c: kaiser $sub knows no $1" unless $help{$sub} =~ /\Q$1\E\b/;
+			}
+		}
+		next if grep { $c =~ $_->[0] } @elsewhere;
+		$run{$c} = $doc;
+	}
+}
+result(\@notarget, 'every make target in the documents is in make help');
+result(\@nooption, 'every option of the command in the documents is in its help');
+for my $c (sort keys %run) {
+	my $out = `$c 2>&1 </dev/null`;
+	result($? ? ["$run{$c}: exit " . ($? >> 8), split /\n/, $out] : [], $c);
+}
+
+# ---- manual pages ----
+@bad = ();
+for my $page (glob 'docs/man/*.1') {
+	my ($sub) = $page =~ /kaiser-(\w+)\.1$/ or next;
+	my $text = slurp($page);
+	$text =~ s/\\-/-/g;
+	my $help = `$build/kaiser $sub --help 2>&1`;
+	for my $option ($help =~ /(--[a-z][\w-]*)/g) {
+		push @bad, "$page does not have $option" unless $text =~ /\Q$option\E/;
+	}
+}
+result(\@bad, 'every option of the command has its place in a manual page');
+print "1..$n\n";
