@@ -1,6 +1,7 @@
 # Tests. A program of user/tests or tests/unit says in its own comments what it is built from:
 #	/* SRC: path... */  /* CFLAGS: ... */  /* LIBS: ... */     each may be repeated
-# user/tests/X.c with a SRC line is a suite: build/user/X.musl and X.glibc, static.
+# user/tests/X.c with a SRC line is a suite: build/user/X.musl and X.glibc, static; one that says
+# BITS: 32 has no X.musl, as Debian has none.
 # tests/unit/test_X.c is a unit test of this machine under ASan and UBSan: build/unit/test_X.
 tag = $(shell sed -n 's|^/\* $(1): \(.*\) \*/$$|\1|p' $(2))
 
@@ -11,6 +12,7 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-reco
 	       -fno-omit-frame-pointer -Wall -Wextra -Werror -Ikaiser/include \
 	       -iquote kernel/include -iquote $(UNITDIR)
 SUITES := $(patsubst user/tests/%.c,%,$(shell grep -l '^/\* SRC: ' user/tests/*.c))
+SUITES_32 := $(patsubst user/tests/%.c,%,$(shell grep -l '^/\* BITS: 32 ' user/tests/*.c))
 # One without a SRC line cannot be built, and tests/unit.t says so.
 UNITS  := $(patsubst $(UNITDIR)/%.c,%,$(shell grep -l '^/\* SRC: ' $(UNITDIR)/test_*.c))
 
@@ -35,7 +37,7 @@ endef
 $(foreach s,$(SUITES),$(eval $(call suite_rule,$(s))))
 $(foreach u,$(UNITS),$(eval $(call unit_rule,$(u))))
 
-user: $(SUITES:%=$(BUILD)/user/%.musl) $(SUITES:%=$(BUILD)/user/%.glibc) ## Build the guest suites
+user: $(patsubst %,$(BUILD)/user/%.musl,$(filter-out $(SUITES_32),$(SUITES))) $(SUITES:%=$(BUILD)/user/%.glibc) ## Build the guest suites
 units: $(UNITS:%=$(BUILD)/unit/%) ## Build the unit tests
 
 $(BUILD)/bochs.iso: $(BUILD)/kaiser.elf $(BUILD)/user/abi_regs.musl scripts/iso.sh

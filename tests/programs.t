@@ -33,6 +33,11 @@ host() { # shell, script...
 }
 mkdir -p "$work/tree/expected"
 host sh text.sh files.sh shell.sh system.sh libc.sh
+if [ "$bits" = 32 ]; then
+	ln -s "$(command -v busybox)" "$work/bin/busybox64"
+	cp "$(command -v busybox)" "$work/tree/bin/busybox64"
+	host sh bits.sh
+fi
 for shell in bash-static zsh-static; do
 	[ "$bits" = 64 ] || continue
 	if found=$(command -v "$shell"); then

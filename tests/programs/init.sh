@@ -17,7 +17,10 @@ TELL=answer
 for shell in sh bash-static zsh-static; do
 	[ -x /bin/$shell ] || continue
 	case $shell in
-	sh) scripts='/t/text.sh /t/files.sh /t/shell.sh /t/system.sh /t/libc.sh' ;;
+	sh)
+		scripts='/t/text.sh /t/files.sh /t/shell.sh /t/system.sh /t/libc.sh'
+		[ -x /bin/busybox64 ] && scripts="$scripts /t/bits.sh"
+		;;
 	*) scripts=/t/${shell%-static}.sh ;;
 	esac
 	SH=$shell

@@ -244,13 +244,13 @@ START syscall32
 	syscall
 	.globl path_syscall32_end
 path_syscall32_end:
-	ljmp	*from_32
+	ljmp	*%cs:from_32		/* DS is null, as in any 64-bit program */
 at_sysenter:
 START sysenter
 	sysenter
 	.globl path_sysenter_end
 path_sysenter_end:
-	ljmp	*from_32
+	ljmp	*%cs:from_32		/* DS is null, as in any 64-bit program */
 at_sysentertf:
 	pushl	$TF_FLAGS
 START sysentertf

@@ -18,7 +18,8 @@ ia32_stack:	.skip 64
 kept_sp:	.skip 8
 
 	.data
-/* Far pointers: into 32-bit code, and out of it. */
+/* Far pointers: into 32-bit code, and out of it. There DS is null, as in any 64-bit program, so what
+ * is read is read through CS. */
 to_int80:	.long ia32_at_int80, 0x23
 to_syscall:	.long ia32_at_syscall, 0x23
 to_sysenter:	.long ia32_at_sysenter, 0x23
@@ -110,19 +111,19 @@ ia32_at_int80_from64:
 	.code32
 	.globl	ia32_at_int80, ia32_at_syscall, ia32_at_sysenter, ia32_after_sysenter
 none_32:
-	ljmp	*out
+	ljmp	*%cs:out
 ia32_at_int80:
 	int	$0x80
-	ljmp	*out
+	ljmp	*%cs:out
 ia32_at_syscall:
 	syscall
-	ljmp	*out
+	ljmp	*%cs:out
 ia32_at_sysenter:
 	sysenter
 	ud2
 	.balign	8
 ia32_after_sysenter:
 	nop				/* a call may need EDX odd */
-	ljmp	*out
+	ljmp	*%cs:out
 	.code64
 	.section .note.GNU-stack, "", @progbits
