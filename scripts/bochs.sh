@@ -7,16 +7,20 @@
 #   -t SECONDS  time limit (120)          -p PATTERN  a line that must match, an egrep pattern
 #   -l LOG      keep the serial output    -d SCRIPT   debugger commands instead of "continue"
 #   -L LOG      keep Bochs' own log       -o OUT      keep what the debugger printed
+#   -T          what the debugger prints goes to standard output, as it comes, and nothing else does
+#   -P FILE     preload that library into Bochs
+#   -q N        instructions that one CPU runs before the next one's turn (Bochs' own choice)
 # The guest ends by ACPI power-off, or by writing "Shutdown" to port 0x8900.
 # Exit: 0 ended so, and PATTERN seen; 1 without it; 2 could not run; 3 out of time; 4 otherwise.
 set -u
 
 model=corei7_skylake_x cpus=1 mem=128 ips=2000000 limit=120 pattern='' log='' script='' own='' out=''
-while getopts c:s:m:i:t:p:l:d:L:o: opt; do
+trace='' preload='' quantum=''
+while getopts c:s:m:i:t:p:l:d:L:o:TP:q: opt; do
 	case $opt in
 	c) model=$OPTARG ;; s) cpus=$OPTARG ;; m) mem=$OPTARG ;; i) ips=$OPTARG ;;
 	t) limit=$OPTARG ;; p) pattern=$OPTARG ;; l) log=$OPTARG ;; d) script=$OPTARG ;;
-	L) own=$OPTARG ;; o) out=$OPTARG ;;
+	L) own=$OPTARG ;; o) out=$OPTARG ;; T) trace=1 ;; P) preload=$OPTARG ;; q) quantum=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
@@ -44,7 +48,7 @@ vga=/usr/share/bochs/VGABIOS-lgpl-latest
 cat >"$dir/bochsrc" <<END
 config_interface: textconfig
 display_library: rfb, options="timeout=0"
-cpu: model=$model, count=$cpus, ips=$ips, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model=$model, count=$cpus${quantum:+, quantum=$quantum}, ips=$ips, reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest=$mem, host=$mem
 romimage: file=$bios
 vgaromimage: file=$vga
@@ -65,8 +69,13 @@ sound: driver=dummy
 END
 [ -n "$script" ] || { script=$dir/script; echo c >"$script"; echo q >>"$script"; }
 : >"$dir/serial"
-timeout -k 5 "$limit" bochs -q -f "$dir/bochsrc" -rc "$script" </dev/null >"$dir/stdout" 2>&1 &
+: >"$dir/stdout"
+[ -n "$trace" ] || exec 3>"$dir/stdout" 4>&1
+[ -z "$trace" ] || exec 3>&1 4>/dev/null
+timeout -k 5 "$limit" env ${preload:+"LD_PRELOAD=$preload"} bochs -q -f "$dir/bochsrc" -rc "$script" \
+	</dev/null >&3 2>&3 4>&- &
 running=$!
+exec 3>&- 1>&4 4>&-
 tail -f -n +1 --pid="$running" -s 0.1 "$dir/serial" 2>/dev/null | sed -u 's,\r,,g' &
 shown=$!
 wait "$running"
