@@ -22,12 +22,28 @@ $(BUILD)/libkaiser.a: $(LIB_OBJ)
 	@echo "  AR      $@"
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/kaiser.elf: $(KERNEL_OBJ) $(BUILD)/libkaiser.a kernel/kernel.ld
-	@echo "  LD      $@"
-	$(Q)$(CC) -nostdlib -static-pie -Wl,-T,kernel/kernel.ld -Wl,--build-id=none -Wl,-z,text \
+link_kernel = $(CC) -nostdlib -static-pie -Wl,-T,kernel/kernel.ld -Wl,--build-id=none -Wl,-z,text \
 	  -Wl,-z,norelro -Wl,-z,max-page-size=4096 -Wl,--no-dynamic-linker -Wl,--fatal-warnings \
-	  -Wl,-z,noexecstack -o $@ $(KERNEL_OBJ) -Wl,--whole-archive $(BUILD)/libkaiser.a \
-	  -Wl,--no-whole-archive
+	  -Wl,-z,noexecstack -o $@ $(KERNEL_OBJ) $(filter %/ksyms.o %/ksyms0.o,$^) -Wl,--whole-archive \
+	  $(BUILD)/libkaiser.a -Wl,--no-whole-archive
+
+# Linked twice: a panic names functions, by a table made from the first link.
+$(BUILD)/kaiser.elf: $(KERNEL_OBJ) $(BUILD)/libkaiser.a kernel/kernel.ld $(O)/ksyms.o
+	@echo "  LD      $@"
+	$(Q)$(link_kernel)
+
+$(O)/kaiser0.elf: $(KERNEL_OBJ) $(BUILD)/libkaiser.a kernel/kernel.ld $(O)/ksyms0.o
+	$(Q)$(link_kernel)
+
+$(O)/ksyms0.S: mk/ksyms.awk
+	@mkdir -p $(@D)
+	$(Q)awk -f $< </dev/null >$@
+
+$(O)/ksyms.S: $(O)/kaiser0.elf mk/ksyms.awk
+	$(Q)LC_ALL=C nm -n $< | LC_ALL=C awk -f mk/ksyms.awk >$@
+
+$(O)/ksyms.o $(O)/ksyms0.o: %.o: %.S
+	$(Q)$(CC) $(KFLAGS) -c $< -o $@
 
 -include $(LIB_OBJ:.o=.d) $(KERNEL_OBJ:.o=.d)
 # The same with the transition trace and checks after each exec.

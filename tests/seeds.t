@@ -50,11 +50,14 @@ for patch in tests/seeds/*.patch; do
 		continue
 	fi
 	boot "$tree/build/kaiser.elf"
-	if grep -qE "$expect" "$tmp/log" && grep -q '^panic: ' "$tmp/log"; then
+	# A panic names functions and tells the live root.
+	if grep -qE "$expect" "$tmp/log" && grep -q '^panic: ' "$tmp/log" &&
+		grep -qE '^live root: CR3 0x[0-9a-f]+, a (user|kernel) root' "$tmp/log" &&
+		grep -qE '^  \+0x[0-9a-f]+ [a-z_][a-z0-9_.]*\+0x[0-9a-f]+' "$tmp/log"; then
 		result ok "$name: $why"
 	else
 		result "not ok" "$name: $why"
-		echo "# wanted a panic and a line like: $expect"
+		echo "# wanted a panic, its functions, the live root, and a line like: $expect"
 		tail -n 20 "$tmp/log" | sed 's/^/# | /'
 	fi
 	rm -rf "$tree"

@@ -24,6 +24,30 @@ static bool in_text(uint64_t ip)
 	return ip >= (uintptr_t)kernel_text_start && ip < (uintptr_t)kernel_text_end;
 }
 
+/* mk/ksyms.awk makes it: functions in order of their offsets from the image's start. */
+struct kernel_symbol {
+	uint64_t at, name; /* name: from the table's start */
+};
+extern const struct kernel_symbol kernel_symbols[], kernel_symbols_end[];
+
+static void print_place(uint64_t at)
+{
+	const struct kernel_symbol *low = kernel_symbols, *high = kernel_symbols_end;
+
+	while (high - low > 1) {
+		const struct kernel_symbol *mid = low + (high - low) / 2;
+		if (mid->at <= at)
+			low = mid;
+		else
+			high = mid;
+	}
+	if (low == kernel_symbols_end || low->at > at)
+		printk("  +0x%lx\n", at);
+	else
+		printk("  +0x%lx %s+0x%lx\n", at, (const char *)kernel_symbols + low->name,
+		       at - low->at);
+}
+
 /* Every function keeps a frame pointer: saved RBP, then the return address. The chain must climb
  * in small steps within the kernel half, or it is not followed. */
 void print_backtrace(const void *frame)
@@ -36,7 +60,7 @@ void print_backtrace(const void *frame)
 
 		if (!((uintptr_t)bp >> 63) || (uintptr_t)bp % 8 || !in_text(bp[1]))
 			break;
-		printk("  +0x%lx\n", bp[1] - (uint64_t)(uintptr_t)kernel_image_start);
+		print_place(bp[1] - (uint64_t)(uintptr_t)kernel_image_start);
 		next = (const uint64_t *)(uintptr_t)bp[0];
 		if (next <= bp || (uintptr_t)next - (uintptr_t)bp > FRAME_MAX)
 			break;

@@ -222,10 +222,28 @@ void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2)
 
 /* ---- reports ---- */
 
+/* Which root was live, for a reader of the log or of a dump: the switch bit tells, and the slot. */
+static void print_roots(void)
+{
+	struct kaiser_slot_info si;
+	uint64_t cr3;
+
+	__asm__ volatile("movq %%cr3, %0" : "=r"(cr3));
+	printk("live root: CR3 0x%lx, a %s root\n", (unsigned long)cr3,
+	       cr3 & KAISER_SWITCH_BIT ? "user" : "kernel");
+	for (unsigned i = 0; kaiser_slot_info(&kaiser, this_cpu()->id, i, &si); i++)
+		if (si.space_id)
+			printk("slot %u: kernel root 0x%lx, user root 0x%lx, space %lu%s%s\n", i,
+			       (unsigned long)si.kernel_root, (unsigned long)si.user_root,
+			       (unsigned long)si.space_id, si.loaded ? ", loaded" : "",
+			       si.isolated ? "" : ", not isolated");
+}
+
 void panic_hook(void)
 {
 	if (!percpu_ready)
 		return;
+	print_roots();
 	printk("last transitions of CPU %u, oldest first:\n", this_cpu()->id);
 	kaiser_trace_dump(&kaiser, this_cpu()->id, verify_line, NULL);
 }
