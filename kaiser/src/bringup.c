@@ -302,6 +302,7 @@ int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top)
 	c->entered = true;
 	kaiser_space_switch(k, NULL);
 	__atomic_or_fetch(&k->live, UINT64_C(1) << cpu, __ATOMIC_SEQ_CST);
+	kaiser_mode_here(k); /* a change may not have seen us in `live` */
 
 	syscall_msrs(k, c);
 	idt.limit = KAISER_VECTORS * 16 - 1;

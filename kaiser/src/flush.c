@@ -39,7 +39,7 @@ static void flush_user_pages(struct kaiser_cpu *c, struct kaiser_slot *s, const 
 {
 	uint64_t pcid = (unsigned)(s - c->slot + 1) | KAISER_USER_PCID;
 
-	if (!c->k->policy.pcid || kaiser_slot_is_user_stale(c, s))
+	if (!c->k->policy.pcid || !s->isolated || kaiser_slot_is_user_stale(c, s))
 		return;
 	if (!c->k->policy.invpcid) {
 		kaiser_slot_user_stale(c, s);
@@ -241,5 +241,6 @@ void kaiser_stats(struct kaiser *k, struct kaiser_stats *st)
 		st->pge_toggles += a->pge_toggles;
 		st->pge_was_off += a->pge_was_off;
 		st->top_writes += a->top_writes;
+		st->mode_turns += a->mode_turns;
 	}
 }

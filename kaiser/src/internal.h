@@ -24,11 +24,12 @@ struct kaiser_slot {
 	uint64_t gen;               /* of the copied entries */
 	uint64_t tlb_gen;           /* up to which both PCIDs have been flushed */
 	uint64_t loaded_at;         /* to find the one that was loaded longest ago */
-	uint64_t seq;               /* odd while the roots disagree: verify_self.c */
+	uint64_t seq;               /* odd while they change: verify_self.c */
 	uint64_t used[4];           /* user-half entries that are set in the roots */
 	uint64_t ldt;               /* of the space, as the roots have it */
 	uint64_t *root;             /* 1024 entries: the kernel root, then the user root */
 	kaiser_pa_t pa;             /* of the kernel root; the user root is the next page */
+	bool isolated;              /* the entries are poisoned, and exits load the user root */
 	bool stale;                 /* the kernel PCID must be flushed when it is loaded */
 	bool user_stale;            /* the user PCID, by the first exit. While the slot is loaded
 				     * and isolated, bit 63 of exit_cr3 stands for it. */
@@ -83,6 +84,8 @@ static inline uint64_t cpu_bit(const struct kaiser_cpu *c)
 
 /* views.c */
 int kaiser_views_build(struct kaiser *k);
+/* Fills the tails of spaces that are not isolated in, or out with int3. Nobody may be there. */
+void kaiser_views_set_open(struct kaiser *k, bool open);
 extern char kaiser_template[], kaiser_template_end[];
 /* The window address of a label of the template. */
 static inline uint64_t window_va(const struct kaiser *k, const char *label)
@@ -101,8 +104,13 @@ void kaiser_window_tables_free(struct kaiser *k, struct kaiser_cpu *c);
 /* slots.c */
 int kaiser_slots_alloc(struct kaiser *k, struct kaiser_cpu *c);
 void kaiser_slots_free(struct kaiser *k, struct kaiser_cpu *c);
-void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s,
-			     const struct kaiser_space *sp, unsigned index, uint64_t entry);
+void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, unsigned index,
+			     uint64_t entry);
+/* Around changes: kaiser_verify() looks at a slot only in between. */
+void kaiser_slot_change_begins(struct kaiser_slot *s);
+void kaiser_slot_change_ends(struct kaiser_slot *s);
+/* Isolated or not, as its space wants now: the entries. The caller flushes both PCIDs. */
+void kaiser_slot_turn(struct kaiser_cpu *c, struct kaiser_slot *s);
 void kaiser_slot_forget(struct kaiser_cpu *c, struct kaiser_slot *s);
 void kaiser_load_slot(struct kaiser_cpu *c, unsigned index);
 /* The slot's user PCID is to be flushed before it is used again. */
@@ -110,6 +118,11 @@ void kaiser_slot_user_stale(struct kaiser_cpu *c, struct kaiser_slot *s);
 bool kaiser_slot_is_user_stale(const struct kaiser_cpu *c, const struct kaiser_slot *s);
 /* Both PCIDs of the loaded slot; it is then as new as its space. */
 void kaiser_flush_loaded(struct kaiser_cpu *c);
+
+/* mode.c */
+void kaiser_run_on(struct kaiser *k, const uint64_t *cpus, void (*fn)(void *arg), void *arg);
+bool kaiser_wants_isolation(const struct kaiser *k, const struct kaiser_space *s);
+void kaiser_mode_here(void *k);
 
 /* pcid.c */
 bool kaiser_cpu_has_pge(void);

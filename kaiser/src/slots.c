@@ -41,21 +41,35 @@ void kaiser_slots_free(struct kaiser *k, struct kaiser_cpu *c)
 	}
 }
 
-void kaiser_slot_write_pair(struct kaiser_slot *s, unsigned index, uint64_t kernel, uint64_t user)
+void kaiser_slot_change_begins(struct kaiser_slot *s)
 {
 	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	__atomic_store_n(&s->root[index], kernel, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->root[USER_ROOT + index], user, __ATOMIC_RELAXED);
+}
+
+void kaiser_slot_change_ends(struct kaiser_slot *s)
+{
 	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELEASE);
 }
 
-void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s,
-			     const struct kaiser_space *sp, unsigned index, uint64_t entry)
+void kaiser_slot_write_pair(struct kaiser_slot *s, unsigned index, uint64_t kernel, uint64_t user)
+{
+	kaiser_slot_change_begins(s);
+	__atomic_store_n(&s->root[index], kernel, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->root[USER_ROOT + index], user, __ATOMIC_RELAXED);
+	kaiser_slot_change_ends(s);
+}
+
+static uint64_t kernel_entry(const struct kaiser_cpu *c, const struct kaiser_slot *s,
+			     uint64_t entry)
+{
+	return (entry & PTE_U) && s->isolated && c->k->nx ? entry | PTE_NX : entry;
+}
+
+void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s, unsigned index,
+			     uint64_t entry)
 {
 	uint64_t bit = UINT64_C(1) << (index % 64);
-	bool user = (entry & (PTE_P | PTE_U)) == (PTE_P | PTE_U);
-	bool poison = user && sp->isolated && c->k->nx;
 
 	if (!(entry & PTE_P))
 		entry = 0; /* whatever a not-present entry holds is no business of these roots */
@@ -63,7 +77,21 @@ void kaiser_slot_write_entry(struct kaiser_cpu *c, struct kaiser_slot *s,
 		s->used[index / 64] |= bit;
 	else
 		s->used[index / 64] &= ~bit;
-	kaiser_slot_write_pair(s, index, poison ? entry | PTE_NX : entry, user ? entry : 0);
+	kaiser_slot_write_pair(s, index, kernel_entry(c, s, entry), entry & PTE_U ? entry : 0);
+}
+
+/* The user root has each user entry as it is, and none that is the kernel's alone. */
+void kaiser_slot_turn(struct kaiser_cpu *c, struct kaiser_slot *s)
+{
+	s->isolated = !s->isolated;
+	for (unsigned w = 0; w < 4; w++)
+		for (uint64_t todo = s->used[w]; todo; todo &= todo - 1) {
+			unsigned index = w * 64 + (unsigned)__builtin_ctzll(todo);
+			uint64_t entry = s->root[USER_ROOT + index];
+			if (entry)
+				__atomic_store_n(&s->root[index], kernel_entry(c, s, entry),
+						 __ATOMIC_RELAXED);
+		}
 }
 
 /* The slot, not loaded, becomes a copy of the space: old and new entries alike are written. */
@@ -74,7 +102,7 @@ static void slot_fill(struct kaiser_cpu *c, struct kaiser_slot *s, const struct 
 		while (todo) {
 			unsigned index = w * 64 + (unsigned)__builtin_ctzll(todo);
 			todo &= todo - 1;
-			kaiser_slot_write_entry(c, s, sp, index,
+			kaiser_slot_write_entry(c, s, index,
 						__atomic_load_n(&sp->top[index], __ATOMIC_RELAXED));
 		}
 	}
@@ -125,9 +153,9 @@ void kaiser_load_slot(struct kaiser_cpu *c, unsigned index)
 	bool pcid = c->k->policy.pcid;
 
 	old->user_stale = kaiser_slot_is_user_stale(c, old);
-	if (s->space->isolated)
+	if (s->isolated)
 		exit |= KAISER_SWITCH_BIT | (pcid ? KAISER_USER_PCID : 0);
-	if (pcid && s->space->isolated && !s->user_stale)
+	if (pcid && s->isolated && !s->user_stale)
 		exit |= KAISER_NOFLUSH;
 	if (pcid && !s->stale)
 		cr3 |= KAISER_NOFLUSH;
@@ -212,7 +240,7 @@ void kaiser_space_switch(struct kaiser *k, struct kaiser_space *sp)
 	struct kaiser_space *from = old->space;
 	uint64_t gen, tlb_gen;
 	unsigned index;
-	bool recycled;
+	bool recycled, turned;
 
 	if (!sp)
 		sp = &k->empty;
@@ -230,9 +258,16 @@ void kaiser_space_switch(struct kaiser *k, struct kaiser_space *sp)
 	__atomic_or_fetch(&sp->active, cpu_bit(c), __ATOMIC_SEQ_CST);
 	gen = __atomic_load_n(&sp->gen, __ATOMIC_SEQ_CST);
 	tlb_gen = __atomic_load_n(&sp->tlb_gen, __ATOMIC_SEQ_CST);
+	turned = s->isolated != kaiser_wants_isolation(k, sp);
+	if (turned) {
+		kaiser_slot_change_begins(s);
+		kaiser_slot_turn(c, s);
+		kaiser_slot_change_ends(s);
+		c->stats.mode_turns += !recycled;
+	}
 	if (recycled || s->gen != gen)
 		slot_fill(c, s, sp);
-	if (recycled || s->tlb_gen != tlb_gen) {
+	if (recycled || turned || s->tlb_gen != tlb_gen) {
 		s->stale = true;
 		kaiser_slot_user_stale(c, s);
 	}
@@ -249,16 +284,14 @@ void kaiser_space_switch(struct kaiser *k, struct kaiser_space *sp)
 bool kaiser_slot_info(struct kaiser *k, unsigned cpu, unsigned slot, struct kaiser_slot_info *si)
 {
 	const struct kaiser_slot *s;
-	struct kaiser_space *sp;
 
 	if (cpu >= k->cfg.cpus || !k->cpu[cpu] || slot >= k->cpu[cpu]->slots)
 		return false;
 	s = &k->cpu[cpu]->slot[slot];
-	sp = s->space;
 	si->space_id = s->space_id;
 	si->kernel_root = s->pa;
 	si->user_root = s->pa + KAISER_PAGE_SIZE;
 	si->loaded = k->cpu[cpu]->entered && k->cpu[cpu]->loaded == slot;
-	si->isolated = sp ? sp->isolated : false;
+	si->isolated = s->space_id && s->isolated;
 	return true;
 }

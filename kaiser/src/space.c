@@ -10,7 +10,6 @@ int kaiser_space_init(struct kaiser *k, struct kaiser_space *s, uint64_t *top)
 		.k = k,
 		.top = top,
 		.id = __atomic_add_fetch(&k->next_space_id, 1, __ATOMIC_RELAXED),
-		.isolated = k->policy.isolate,
 	};
 	return KAISER_OK;
 }
@@ -31,7 +30,7 @@ static void change_here(void *arg)
 
 	if (sl->space_id != ch->s->id)
 		return;
-	kaiser_slot_write_entry(c, sl, ch->s, ch->index, ch->entry);
+	kaiser_slot_write_entry(c, sl, ch->index, ch->entry);
 	if (sl->gen < ch->gen)
 		sl->gen = ch->gen;
 	if (ch->flush && !c->foreign)
@@ -83,16 +82,9 @@ static void evict_here(void *arg)
 
 void kaiser_space_evict(struct kaiser_space *s)
 {
-	const struct kaiser_ops *ops = s->k->cfg.ops;
-	uint64_t flags = hw_irq_save();
-	uint64_t self = UINT64_C(1) << ops->cpu_number(s->k->cfg.ctx);
-	uint64_t mask = __atomic_load_n(&s->cpus, __ATOMIC_SEQ_CST);
-
-	if (mask & self)
-		evict_here(s);
-	hw_irq_restore(flags);
-	if (mask & ~self)
-		ops->call_cpus(s->k->cfg.ctx, mask & ~self, evict_here, s);
+	kaiser_run_on(s->k, &s->cpus, evict_here, s);
+	if (s->opted_out)
+		kaiser_space_isolate(s, true);
 	kaiser_ldt_evicted(s);
 }
 

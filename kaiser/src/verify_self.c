@@ -194,8 +194,14 @@ static void say_totals(const struct self *s, const struct kaiser_machine *m)
 
 /* ---- one CPU ---- */
 
+static uint64_t exit_cr3_of(const struct self *s)
+{
+	return __atomic_load_n(&s->c->exit_cr3, __ATOMIC_RELAXED);
+}
+
 static void describe(struct self *s, struct kaiser_machine *m,
-		     struct kaiser_allowed allowed[KAISER_ALLOWED_MAX], uint64_t pair, uint64_t ldt)
+		     struct kaiser_allowed allowed[KAISER_ALLOWED_MAX], uint64_t pair, uint64_t ldt,
+		     uint64_t exit_cr3)
 {
 	const struct kaiser_config *cfg = &s->k->cfg;
 	uint64_t base = cpu_base(s->k, s->c->number);
@@ -207,10 +213,9 @@ static void describe(struct self *s, struct kaiser_machine *m,
 			 KAISER_KNOWN_LSTAR | KAISER_KNOWN_CSTAR | KAISER_KNOWN_SYSENTER |
 			 KAISER_KNOWN_WINDOW | KAISER_KNOWN_ALLOWED | KAISER_KNOWN_KERNEL_CR3 |
 			 KAISER_KNOWN_LDT,
-		.cr3 = s->c->exit_cr3,
+		.cr3 = exit_cr3,
 		.kernel_root = pair,
-		.kernel_cr3 =
-			pair | (s->c->exit_cr3 & KAISER_PCID_MASK & ~(uint64_t)KAISER_USER_PCID),
+		.kernel_cr3 = pair | (exit_cr3 & KAISER_PCID_MASK & ~(uint64_t)KAISER_USER_PCID),
 		.switch_bit = KAISER_SWITCH_BIT,
 		.cr4 = (s->k->levels == 5 ? CR4_LA57 : 0) | (s->k->policy.pcid ? CR4_PCIDE : 0),
 		.efer = EFER_SCE | (s->k->nx ? EFER_NXE : 0),
@@ -246,7 +251,8 @@ static void describe(struct self *s, struct kaiser_machine *m,
 	}
 }
 
-/* A check of the user half's top level, on a pair that is written meanwhile. */
+/* A check of the user half's top level, on a pair that is written meanwhile. It counts if the pair
+ * stood still, and was the one that exits load, isolated, before and after. */
 static int run_between_writes(struct self *s, const struct kaiser_machine *m,
 			      const struct kaiser_sink *sink, const struct kaiser_slot *slot,
 			      const char *check)
@@ -254,9 +260,14 @@ static int run_between_writes(struct self *s, const struct kaiser_machine *m,
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint64_t seq = __atomic_load_n(&slot->seq, __ATOMIC_ACQUIRE);
 		int errors;
+		if ((exit_cr3_of(s) ^ m->cr3) & ~KAISER_NOFLUSH)
+			return 0; /* it runs something else by now */
 		s->quiet = true;
 		errors = kaiser_check_run(m, sink, check);
 		s->quiet = false;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if ((exit_cr3_of(s) ^ m->cr3) & ~KAISER_NOFLUSH)
+			return 0;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if ((seq & 1) || __atomic_load_n(&slot->seq, __ATOMIC_RELAXED) != seq)
 			continue;
@@ -297,13 +308,13 @@ static int verify_with_ldt(struct self *s, struct kaiser_machine *m, struct kais
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint64_t seq = __atomic_load_n(&slot->seq, __ATOMIC_ACQUIRE);
 		int errors;
-		describe(s, m, allowed, slot->pa, __atomic_load_n(&slot->ldt, __ATOMIC_RELAXED));
-		m->cr3 = exit_cr3;
+		describe(s, m, allowed, slot->pa, __atomic_load_n(&slot->ldt, __ATOMIC_RELAXED),
+			 exit_cr3);
 		s->quiet = true;
 		errors = kaiser_check_run(m, &sink, NULL);
 		s->quiet = false;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (__atomic_load_n(&s->c->exit_cr3, __ATOMIC_RELAXED) != exit_cr3)
+		if ((exit_cr3_of(s) ^ exit_cr3) & ~KAISER_NOFLUSH)
 			break;
 		if ((seq & 1) || __atomic_load_n(&slot->seq, __ATOMIC_RELAXED) != seq)
 			continue;
@@ -318,7 +329,7 @@ static int verify_with_ldt(struct self *s, struct kaiser_machine *m, struct kais
 static int verify_cpu(struct self *s)
 {
 	const struct kaiser_sink sink = {s, self_finding};
-	uint64_t exit_cr3 = __atomic_load_n(&s->c->exit_cr3, __ATOMIC_RELAXED);
+	uint64_t exit_cr3 = exit_cr3_of(s);
 	uint64_t pair = exit_cr3 & PTE_ADDR & ~(uint64_t)KAISER_SWITCH_BIT;
 	const struct kaiser_slot *slot = NULL;
 	struct kaiser_allowed allowed[KAISER_ALLOWED_MAX];
@@ -334,14 +345,17 @@ static int verify_cpu(struct self *s)
 		say(s, "ERROR: isolated: the exit loads a root that is in no slot");
 		return 1;
 	}
+	if (!(exit_cr3 & KAISER_SWITCH_BIT) && s->k->opted_out) {
+		say(s, "runs a space that opted out of isolation");
+		return 0;
+	}
 	if (__atomic_load_n(&slot->ldt, __ATOMIC_RELAXED)) {
 		errors = verify_with_ldt(s, &m, allowed, slot, exit_cr3);
 		if (errors <= 0)
 			return 0;
 		errors = 0; /* to be found again, and said */
 	}
-	describe(s, &m, allowed, pair, slot->ldt);
-	m.cr3 = exit_cr3;
+	describe(s, &m, allowed, pair, slot->ldt, exit_cr3);
 	checks = kaiser_checks(&n);
 	for (size_t i = 0; i < n; i++) {
 		if (same_name(checks[i].name, "kaslr") || same_name(checks[i].name, "residue"))

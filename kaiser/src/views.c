@@ -58,15 +58,12 @@ static uint8_t *view_byte(struct kaiser *k, bool user, uint32_t offset)
 
 static void copy_views(struct kaiser *k)
 {
-	bool open = !k->policy.isolate;
-
 	for (const struct mark *m = kaiser_marks_start; m < kaiser_marks_end; m++) {
 		uint32_t end = m + 1 < kaiser_marks_end ? m[1].offset : KAISER_PAGE_SIZE;
 		for (uint32_t i = m->offset; i < end; i++) {
 			uint8_t b = (uint8_t)kaiser_template[i];
 			bool user = m->view == VIEW_BOTH || m->view == VIEW_USER;
-			bool kernel = m->view == VIEW_BOTH || m->view == VIEW_KERNEL ||
-				      (m->view == VIEW_OPEN && open);
+			bool kernel = m->view == VIEW_BOTH || m->view == VIEW_KERNEL;
 			*view_byte(k, true, i) = user ? b : INT3;
 			*view_byte(k, false, i) = kernel ? b : INT3;
 		}
@@ -86,14 +83,17 @@ static bool cpu_has_smap(void)
 	return r[1] & (1u << 20);
 }
 
+static bool has(const struct kaiser *k, uint32_t feature)
+{
+	return feature == ALT_SMAP   ? cpu_has_smap()
+	       : feature == ALT_VERW ? k->policy.verw
+				     : k->policy.pcid;
+}
+
 static void apply_alternatives(struct kaiser *k)
 {
-	bool has[] = {[ALT_SMAP] = cpu_has_smap(),
-		      [ALT_VERW] = k->policy.verw,
-		      [ALT_PCID] = k->policy.pcid};
-
 	for (const struct alternative *a = kaiser_alt_start; a < kaiser_alt_end; a++) {
-		if (has[a->feature])
+		if (has(k, a->feature))
 			continue;
 		for (uint32_t i = 0; i < a->bytes; i++) {
 			uint8_t nop = nops[a->bytes - 1][i];
@@ -108,10 +108,24 @@ static void apply_alternatives(struct kaiser *k)
 	}
 }
 
+void kaiser_views_set_open(struct kaiser *k, bool open)
+{
+	for (const struct mark *m = kaiser_marks_start; m < kaiser_marks_end; m++) {
+		uint32_t end = m + 1 < kaiser_marks_end ? m[1].offset : KAISER_PAGE_SIZE;
+		for (uint32_t i = m->offset; m->view == VIEW_OPEN && i < end; i++)
+			*view_byte(k, false, i) = open ? (uint8_t)kaiser_template[i] : INT3;
+	}
+	if (open)
+		apply_alternatives(k); /* elsewhere they are applied already */
+}
+
 int kaiser_views_build(struct kaiser *k)
 {
 	copy_views(k);
 	apply_alternatives(k);
+	k->tails_open = !k->policy.isolate;
+	if (k->tails_open)
+		kaiser_views_set_open(k, true);
 	for (const struct patch *p = kaiser_patch_start; p < kaiser_patch_end; p++) {
 		uint64_t next = k->cfg.window + KAISER_WIN_TEXT + p->offset + 4;
 		int64_t distance = (int64_t)((uint64_t)p->target - next);

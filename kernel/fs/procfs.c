@@ -7,7 +7,7 @@
 static struct proc_entry root_entry = {.mode = S_IFDIR | 0555, .name = ""};
 static struct mutex tree_change = MUTEX_INIT(tree_change);
 static const struct inode_ops proc_iops, proc_text_iops;
-static const struct file_ops proc_file_ops, proc_dir_ops, proc_link_ops;
+static const struct file_ops proc_file_ops, proc_switch_ops, proc_dir_ops, proc_link_ops;
 
 /* ---- the fixed tree */
 
@@ -36,8 +36,8 @@ static struct proc_entry *add_child(struct proc_entry *dir, const char *name, si
 	return e;
 }
 
-int procfs_add(const char *path, uint32_t mode, void (*show)(struct seq *s),
-	       long (*readlink)(char *buf, size_t n))
+static int add(const char *path, uint32_t mode, void (*show)(struct seq *s),
+	       int (*store)(const char *text), long (*readlink)(char *buf, size_t n))
 {
 	struct proc_entry *at = &root_entry;
 	int err = 0;
@@ -59,6 +59,7 @@ int procfs_add(const char *path, uint32_t mode, void (*show)(struct seq *s),
 			if (e != NULL && slash == NULL) {
 				/* Found already, but empty until these are set. */
 				__atomic_store_n(&e->readlink, readlink, __ATOMIC_RELEASE);
+				__atomic_store_n(&e->store, store, __ATOMIC_RELEASE);
 				__atomic_store_n(&e->show, show, __ATOMIC_RELEASE);
 			}
 			at = e;
@@ -69,11 +70,27 @@ int procfs_add(const char *path, uint32_t mode, void (*show)(struct seq *s),
 	return err;
 }
 
-void procfs_register(const char *path, void (*show)(struct seq *s))
+int procfs_add(const char *path, uint32_t mode, void (*show)(struct seq *s),
+	       long (*readlink)(char *buf, size_t n))
 {
-	int err = procfs_add(path, S_IFREG | 0444, show, NULL);
+	return add(path, mode, show, NULL, readlink);
+}
+
+static void registered(const char *path, int err)
+{
 	if (err != 0)
 		printk("procfs: /proc/%s cannot be made: error %d\n", path, -err);
+}
+
+void procfs_register(const char *path, void (*show)(struct seq *s))
+{
+	registered(path, add(path, S_IFREG | 0444, show, NULL, NULL));
+}
+
+void procfs_register_switch(const char *path, void (*show)(struct seq *s),
+			    int (*store)(const char *text))
+{
+	registered(path, add(path, S_IFREG | 0644, show, store, NULL));
 }
 
 /* ---- inodes */
@@ -92,6 +109,7 @@ static struct inode *make_inode(struct proc_node *node, uint32_t mode, uint64_t 
 	in->iops = node->entry != NULL && mode_is(mode, S_IFLNK) ? &proc_text_iops : &proc_iops;
 	in->ops = mode_is(mode, S_IFDIR)   ? &proc_dir_ops
 		  : mode_is(mode, S_IFLNK) ? &proc_link_ops
+		  : mode & 0222            ? &proc_switch_ops
 					   : &proc_file_ops;
 	in->priv = node;
 	return in;
@@ -213,7 +231,8 @@ static const struct inode_ops proc_text_iops = {
 static int proc_open(struct inode *in, struct file *f)
 {
 	const struct proc_node *node = in->priv;
-	if ((f->flags & O_ACCMODE) != O_RDONLY)
+	if ((f->flags & O_ACCMODE) != O_RDONLY &&
+	    (!(in->mode & 0222) || current->proc->cred.euid != 0))
 		return -EACCES;
 	struct seq *s = kzalloc(sizeof(*s));
 	if (s == NULL)
@@ -250,6 +269,28 @@ static long proc_read(struct file *f, void *buf, size_t n, uint64_t *pos)
 	return (long)n;
 }
 
+/* One word a write, blanks and newlines around it ignored. */
+static long proc_write(struct file *f, const void *buf, size_t n, uint64_t *pos)
+{
+	const struct proc_node *node = f->inode->priv;
+	const char *from = buf, *end = from + n;
+	char word[32];
+
+	while (from < end && (*from == ' ' || *from == '\t' || *from == '\n'))
+		from++;
+	while (from < end && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\n'))
+		end--;
+	if ((size_t)(end - from) >= sizeof(word))
+		return -EINVAL;
+	memcpy(word, from, (size_t)(end - from));
+	word[end - from] = '\0';
+	int err = node->entry->store(word);
+	if (err != 0)
+		return err;
+	*pos += n;
+	return (long)n;
+}
+
 static void proc_release(struct file *f)
 {
 	seq_free(f->priv);
@@ -258,6 +299,12 @@ static void proc_release(struct file *f)
 
 static const struct file_ops proc_file_ops = {
 	.read = proc_read,
+	.open = proc_open,
+	.release = proc_release,
+};
+static const struct file_ops proc_switch_ops = {
+	.read = proc_read,
+	.write = proc_write,
 	.open = proc_open,
 	.release = proc_release,
 };

@@ -21,6 +21,7 @@ struct proc_entry {
 	uint32_t mode;
 	void (*show)(struct seq *s);           /* files */
 	long (*readlink)(char *buf, size_t n); /* links */
+	int (*store)(const char *text);        /* files that may be written; 0 or -errno */
 	char name[32];
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What ps and top read: /proc/PID/{stat,statm,status,comm,limits}. */
+#include "port.h"
 #include "procfs.h"
 #include "tty.h"
 #include "../proc/proc.h"
@@ -16,6 +17,7 @@ struct snapshot {
 	unsigned cpu;
 	/* Of its memory, 0 without: */
 	uint64_t vsize, rss, data, stack, text, lib;
+	const char *isolation; /* NULL without memory */
 	uint64_t brk_start, stack_top, arg_start, arg_end, env_start, env_end;
 };
 
@@ -63,6 +65,7 @@ static void snapshot_memory(struct snapshot *s, struct task *t)
 		return;
 	mutex_lock(&mm->lock);
 	s->rss = mm->rss_pages * PAGE_SIZE;
+	s->isolation = port_isolation_word(mm);
 	s->brk_start = mm->brk_start;
 	s->stack_top = mm->stack_top;
 	s->arg_start = mm->arg_start;
@@ -194,6 +197,8 @@ int procfs_pid_status(struct seq *out, struct task *t)
 	seq_printf(out, "SigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n", (ull)s.blocked,
 		   (ull)s.ignored, (ull)s.caught);
 	seq_printf(out, "NoNewPrivs:\t%d\n", c->no_new_privs);
+	if (s.isolation != NULL)
+		seq_printf(out, "Kaiser:\t%s\n", s.isolation);
 	return 0;
 }
 

@@ -22,6 +22,23 @@ void port_verify_exec(void);
 /* /proc/kaiser. */
 void port_procfs_init(void);
 
+/* port/isolation.c: isolation on and off at run time. Task context, may sleep. */
+struct mm;
+/* /proc/sys/kernel/kaiser. */
+void port_isolation_init(void);
+/* Holds changes off: for kaiser_verify(). */
+void port_isolation_lock(void);
+void port_isolation_unlock(void);
+/* For one space: kaiser_space_isolate(). */
+void port_isolate(struct kaiser_space *s, bool isolate);
+/* What a new space inherits: by fork all, by exec what the superuser's has. */
+void port_isolation_fork(struct mm *child, const struct mm *parent);
+void port_isolation_exec(struct mm *fresh);
+/* prctl of the calling process: 0, -EINVAL, -EPERM. */
+long port_prctl_isolate(uint64_t on);
+/* "isolated", "opted out", or "off" for the machine. */
+const char *port_isolation_word(const struct mm *mm);
+
 /* sys/traps.c: what the gates lead to. Interrupts off. */
 void trap_exception(struct pt_regs *regs, unsigned vector);
 void trap_debug(struct pt_regs *regs, uint64_t dr6);

@@ -56,6 +56,8 @@ void mm_put(struct mm *mm)
 	if (refs > 0)
 		return;
 	/* No CPU has it in a root from here on, so nothing below needs a flush. */
+	if (mm->space.opted_out)
+		port_isolate(&mm->space, true);
 	kaiser_space_evict(&mm->space);
 	tree_destroy(mm_live(mm));
 	tree_destroy(mm_stash(mm));

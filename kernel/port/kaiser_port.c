@@ -149,9 +149,19 @@ static void verify_line(unused void *arg, const char *text)
 	printk("kaiser: %s\n", text);
 }
 
+static int verify(void (*line)(void *arg, const char *text), void *arg)
+{
+	int findings;
+
+	port_isolation_lock();
+	findings = kaiser_verify(&kaiser, line, arg);
+	port_isolation_unlock();
+	return findings;
+}
+
 void port_verify(void)
 {
-	if (kaiser_verify(&kaiser, verify_line, NULL) > 0)
+	if (verify(verify_line, NULL) > 0)
 		panic("the page tables do not isolate as they should");
 }
 
@@ -162,7 +172,7 @@ static void no_line(unused void *arg, unused const char *text)
 
 void port_verify_exec(void)
 {
-	if (kaiser_verify(&kaiser, no_line, NULL) > 0)
+	if (verify(no_line, NULL) > 0)
 		port_verify();
 }
 #else
@@ -311,11 +321,13 @@ static void show_kaiser(struct seq *s)
 		   kaiser.policy.pcid_reason);
 	seq_printf(s, "levels:\t%u\n", paging_levels);
 	seq_printf(s, "cpus:\t%u\n", ncpus);
-	findings = kaiser_verify(&kaiser, finding_line, s);
+	seq_printf(s, "opted_out:\t%u\n", kaiser.opted_out);
+	findings = verify(finding_line, s);
 	seq_printf(s, "verdict:\t%s\n",
 		   findings < 0             ? "could not be checked"
 		   : findings               ? "NOT isolated as it should be"
 		   : !kaiser.policy.isolate ? "not isolated, as asked"
+		   : kaiser.opted_out       ? "isolated, but for what opted out"
 					    : "isolated");
 	show_stats(s);
 	show_slots(s);
@@ -324,4 +336,5 @@ static void show_kaiser(struct seq *s)
 void port_procfs_init(void)
 {
 	procfs_register("kaiser", show_kaiser);
+	port_isolation_init();
 }

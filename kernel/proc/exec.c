@@ -219,6 +219,7 @@ static int run_elf(struct file *f, const char *path, const char *execfn, char *c
 		err = become_only_thread();
 	if (!err) {
 		own_files(current, files);
+		port_isolation_exec(mm);
 		commit(mm, load->image.entry, sp, load->image.ia32, execfn);
 	} else {
 		if (files)

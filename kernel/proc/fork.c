@@ -4,6 +4,7 @@
  */
 #include "ia32.h"
 #include "kmap.h"
+#include "port.h"
 #include "printk.h"
 #include "proc.h"
 #include "syscall.h"
@@ -83,6 +84,8 @@ static int copy_resources(struct task *t, uint64_t flags)
 		t->mm = self->mm;
 	} else {
 		t->mm = mm_fork(self->mm);
+		if (t->mm)
+			port_isolation_fork(t->mm, self->mm);
 	}
 	if (flags & CLONE_FILES) {
 		files_get(self->files);

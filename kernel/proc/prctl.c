@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A thread's and a process's own knobs: prctl, arch_prctl, personality, membarrier, rseq. */
+#include "port.h"
 #include "proc.h"
 #include "sweep.h"
 #include "syscall.h"
@@ -12,6 +13,9 @@ enum {
 	PR_GET_NAME = 16,
 	PR_SET_NO_NEW_PRIVS = 38,
 	PR_GET_NO_NEW_PRIVS = 39,
+	/* Ours, far from Linux's: whether this address space is isolated. 0 asks for root. */
+	PR_SET_KAISER = 0x4b414901,
+	PR_GET_KAISER = 0x4b414902,
 	ARCH_SET_GS = 0x1001,
 	ARCH_SET_FS = 0x1002,
 	ARCH_GET_FS = 0x1003,
@@ -79,6 +83,10 @@ SYSCALL5(prctl, int, option, uint64_t, a, uint64_t, b, uint64_t, c, uint64_t, d)
 		if (a || b || c || d)
 			return -EINVAL;
 		return p->cred.no_new_privs;
+	case PR_SET_KAISER:
+		return b || c || d ? -EINVAL : port_prctl_isolate(a);
+	case PR_GET_KAISER:
+		return a || b || c || d ? -EINVAL : !current->mm->space.opted_out;
 	default:
 		return sweep_breakpoint(option, a) ? 0 : -EINVAL;
 	}

@@ -95,6 +95,12 @@ int kaiser_space_set_top(struct kaiser_space *s, unsigned index, uint64_t entry)
 	return KAISER_OK;
 }
 
+void port_isolate(struct kaiser_space *s, bool isolate)
+{
+	(void)s;
+	(void)isolate;
+}
+
 void kaiser_space_lazy(struct kaiser *k)
 {
 	(void)k;

@@ -8,7 +8,7 @@
 /* SRC: kaiser/src/ldt.c kaiser/src/allowed.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
 /* SRC: kaiser/src/tls.c */
-/* SRC: kaiser/src/pcid.c */
+/* SRC: kaiser/src/pcid.c kaiser/src/mode.c */
 /* SRC: kaiser/src/verify_self.c kaiser/src/verify.c kaiser/src/verify_walk.c */
 /* SRC: kaiser/src/verify_tables.c kaiser/src/verify_roots.c kaiser/src/verify_cpu.c */
 /* SRC: kaiser/src/verify_pointers.c kaiser/src/verify_tlb.c kaiser/src/verify_compare.c */
@@ -365,6 +365,11 @@ static unsigned rnd(unsigned n)
 static int runs[CPUS]; /* the space; -1: the empty one */
 static bool foreign[CPUS], gone[CPUS];
 
+static bool isolated(const struct kaiser_space *s)
+{
+	return host.k.policy.isolate && !s->opted_out;
+}
+
 static void check_cpu(unsigned cpu)
 {
 	struct kaiser_cpu *c = host.k.cpu[cpu];
@@ -377,7 +382,9 @@ static void check_cpu(unsigned cpu)
 	assert_int_equal(c->slot[c->loaded].space_id, s->id);
 	assert_true(s->active >> cpu & 1);
 	assert_true(s->cpus >> cpu & 1);
-	assert_int_equal(c->exit_cr3 & PTE_ADDR, c->slot[c->loaded].pa | KAISER_SWITCH_BIT);
+	if (!foreign[cpu]) /* else it is turned when it comes back */
+		assert_int_equal(c->exit_cr3 & PTE_ADDR,
+				 c->slot[c->loaded].pa | (isolated(s) ? KAISER_SWITCH_BIT : 0));
 	assert_int_equal(c->slot[c->loaded].seq & 1, 0);
 	if (foreign[cpu])
 		assert_int_equal(host.cpus[cpu].cr3, (uint64_t)host.kernel_top);
@@ -386,7 +393,8 @@ static void check_cpu(unsigned cpu)
 	for (unsigned i = 0; i < 256; i++) {
 		uint64_t e = s->top[i] & PTE_P ? s->top[i] : 0;
 		bool user = e & PTE_U;
-		if (pair[i] != (user ? e | PTE_NX : e) || pair[512 + i] != (user ? e : 0))
+		if ((pair[i] != (user && isolated(s) ? e | PTE_NX : e) && !foreign[cpu]) ||
+		    pair[512 + i] != (user ? e : 0))
 			fail_msg("CPU %u: entry %u is out of date", cpu, i);
 	}
 }
@@ -470,6 +478,12 @@ static void step(void)
 		break;
 	case 3:
 		kaiser_flush_range(s, 0x1000, 0x1000u * (2 + rnd(60)), rnd(2));
+		break;
+	case 5:
+		kaiser_set_mode(&host.k, rnd(2) ? KAISER_ON : KAISER_OFF);
+		break;
+	case 6:
+		kaiser_space_isolate(s, rnd(2));
 		break;
 	case 4:
 		kaiser_space_switch(&host.k, NULL);

@@ -116,7 +116,7 @@ enum { KAISER_VECTORS = 256 };
 
 struct kaiser_policy {
 	enum kaiser_mode asked;
-	bool isolate;            /* the decision */
+	bool isolate;            /* the decision; atomic */
 	const char *reason;      /* one clause, static */
 	bool meltdown;           /* the CPU needs isolation */
 	bool verw;               /* MD_CLEAR: VERW on every exit */
@@ -137,7 +137,7 @@ struct kaiser_space {
 	uint64_t active;  /* CPUs that have that slot loaded, lazily or not; atomic */
 	uint64_t used[4]; /* which user-half entries are present */
 	uint64_t ldt;     /* ldt.c; 0: none. atomic */
-	bool isolated;
+	bool opted_out;   /* runs without isolation whatever the mode; atomic */
 };
 
 /* The whole state of the library. Allocated by the host, zeroed; private but for `policy`. */
@@ -155,6 +155,8 @@ struct kaiser {
 	unsigned levels;           /* of paging: 4 or 5 */
 	bool nx;                   /* EFER.NXE is on */
 	bool pge;                  /* CR4.PGE exists */
+	bool tails_open;           /* exits without a CR3 write exist in the kernel view */
+	unsigned opted_out;        /* spaces that are */
 };
 
 /* Reads "pti=auto|on|off" and "nopti" from a Linux command line, up to a "--"; the last one counts.
@@ -221,7 +223,7 @@ void kaiser_space_lazy(struct kaiser *k);
 
 /* Takes s out of every slot of every CPU; one that has it loaded gets the empty space. Call it
  * before the space's tables are freed and before the struct goes. Nobody may switch to it
- * meanwhile. task. */
+ * meanwhile. If it opted out, it is isolated again first: see kaiser_space_isolate(). task. */
 void kaiser_space_evict(struct kaiser_space *s);
 
 /* Gives s an LDT of these descriptors, in place of the one it has; count 0 takes it away. Done on
@@ -235,6 +237,19 @@ int kaiser_space_set_ldt(struct kaiser_space *s, const uint64_t *descriptors, un
 /* Copies up to count descriptors from the first on; returns how many the LDT has, zeros at its end
  * included. The host keeps kaiser_space_set_ldt() of s out meanwhile. any. */
 unsigned kaiser_space_get_ldt(const struct kaiser_space *s, uint64_t *descriptors, unsigned count);
+
+/* ---- isolation on and off, at run time --------------------------------------------------- */
+/* The host serialises these two, and kaiser_space_evict() of a space that opted out. */
+
+/* For the machine: KAISER_AUTO asks the CPU again. When it returns, user mode of every CPU runs as
+ * decided. One call of each CPU, whatever it runs. Off costs nothing at the gates: no CR3 write.
+ * Who may ask for it is the host's affair: it exposes all of the kernel to every process. task. */
+void kaiser_set_mode(struct kaiser *k, enum kaiser_mode mode);
+
+/* For one space: false runs it without isolation whatever the mode, true ends that. It is the space
+ * that opts out, all threads in it; a new space is isolated, so that what a child or an exec
+ * inherits is the host's affair. Calls the CPUs that run it. task. */
+void kaiser_space_isolate(struct kaiser_space *s, bool isolate);
 
 /* ---- flushes: after the host has changed its tables ------------------------------------- */
 
@@ -287,6 +302,7 @@ struct kaiser_stats {
 	uint64_t pge_toggles;    /* everything flushed by way of CR4.PGE */
 	uint64_t pge_was_off;    /* ... and it had been off: somebody else clears it */
 	uint64_t top_writes;
+	uint64_t mode_turns; /* slots turned between isolated and not */
 };
 /* Summed over all CPUs. any. */
 void kaiser_stats(struct kaiser *k, struct kaiser_stats *st);

@@ -232,7 +232,9 @@ void kaiser_totals(const struct kaiser_machine *m, struct kaiser_totals *t);
  * values is searched for pointers only on the calling CPU and before there is any space: afterwards
  * that is left to a look from outside, as are `kaslr` and `residue`, which compare boots and
  * processes. Returns the number of errors, or KAISER_E_ARG. Where
- * isolation is off by policy it says so in one line and returns 0. task, boot. */
+ * isolation is off by policy it says so in one line and returns 0; of a CPU that runs a space which
+ * opted out, in a line of its own. Not while kaiser_set_mode() or kaiser_space_isolate() runs.
+ * task, boot. */
 int kaiser_verify(struct kaiser *k, void (*line)(void *arg, const char *text), void *arg);
 
 #ifdef __cplusplus
