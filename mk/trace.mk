@@ -21,6 +21,12 @@ trace: $(TRACE) ## Follow 25 million instructions of the kernel in Bochs with th
 	@$(MAKE) --no-print-directory kernel
 	BUILD=$(BUILD) tests/trace/run.sh -n $(TRACE_INSNS) -t 3600
 
+counts: $(TRACE) ## CR3 writes and flushes of each operation, on one CPU and on two (docs/flushes.md)
+	@scripts/deps.sh test
+	@$(MAKE) --no-print-directory kernel
+	BUILD=$(BUILD) tests/trace/counts.sh -s 1
+	BUILD=$(BUILD) tests/trace/counts.sh -s 2
+
 test-build: $(TRACE)
 
-.PHONY: trace
+.PHONY: trace counts

@@ -37,13 +37,13 @@ enum {
 	MUNMAP_SHARED, /* a page, while a thread runs on the other CPU */
 };
 
-static void on_cpu(int cpu)
+static int on_cpu(int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	return sched_setaffinity(0, sizeof(set), &set);
 }
 
 static char *pages(size_t n)
@@ -188,7 +188,7 @@ static void op_shared(void)
 {
 	pthread_t t;
 
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2 || pthread_create(&t, NULL, spinner, NULL))
+	if (on_cpu(1) || on_cpu(0) || pthread_create(&t, NULL, spinner, NULL))
 		return;
 	while (!running)
 		sched_yield();

@@ -34,7 +34,7 @@ nm -S "$kernel" | while read -r start size _ name; do
 		kaiser_flush_all | kaiser_space_set_top | kaiser_space_evict) kind=d ;;
 	kaiser_space_switch) kind=s ;;
 	kaiser_space_lazy) kind=l ;;
-	ipi_send) kind=i ;;
+	lapic_icr) kind=i ;;
 	*) continue ;;
 	esac
 	end=$(printf '%016x' $((0x${start:8} + 0x$size)))

@@ -201,6 +201,12 @@ static void follow_regs(unsigned cpu, const char *t)
 	}
 	if (!memcmp(t, "bt ", 3))
 		return;
+	if ((!memcmp(t, "or ", 3) || !memcmp(t, "and ", 4)) && !strncmp(src, "0x", 2) &&
+	    reg_value(cpu, r, &v)) {
+		uint64_t mask = strtoull(src, NULL, 16);
+		set_reg(cpu, r, t[0] == 'o' ? v | mask : v & mask);
+		return;
+	}
 	if (!memcmp(t, "add ", 4) && !strncmp(src, "0x", 2) && reg_value(cpu, r, &v)) {
 		set_reg(cpu, r, v + strtoul(src, NULL, 16)); /* a loop of INVLPGs */
 		return;
