@@ -8,6 +8,7 @@
 #include "port.h"
 #include "printk.h"
 #include "random.h"
+#include "syscall.h"
 #include "task.h"
 #include "sweep.h"
 #include "vfs.h"
@@ -26,7 +27,7 @@ static void idle_init(unsigned id)
 /* Another CPU, on the stack smp_init() gave it. */
 noreturn void cpu_main(unsigned id)
 {
-	port_enter_cpu(id, (uint64_t)cpu_boot_stack(id) + KSTACK_PAGES * PAGE_SIZE);
+	port_enter_cpu(id, kstack_top(cpu_boot_stack(id)));
 	idle_init(id);
 	irq_enable();
 	cpu_idle();
@@ -93,6 +94,7 @@ noreturn void kernel_main(const struct boot_info *bi)
 		       (unsigned long)boot.image_base, (unsigned long)boot.window_base,
 		       (unsigned long)boot.direct_map_base);
 	sweep_init();
+	syscall_init();
 	cpu_features_init();
 	page_init(&boot);
 	kmap_init(&boot);

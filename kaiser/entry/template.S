@@ -87,6 +87,7 @@ kaiser_template:
 /* ---- page 1: the gate text, two views ---- */
 #include "stubs.inc"
 #include "heads.inc"
+#include "syscall.inc"
 #include "nmi_head.inc"
 #include "tails.inc"
 	VIEW_KERNEL

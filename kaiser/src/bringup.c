@@ -285,7 +285,7 @@ int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top)
 	err = kaiser_pcid_enter(k);
 	if (err)
 		return err;
-	c->kstack_top = kstack_top;
+	c->kstack_top = kstack_top - KAISER_KSTACK_PAD;
 	gdt.limit = writable.limit = KAISER_GDT_ENTRIES * 8 - 1;
 	gdt.base = cpu_base(k, cpu) + KAISER_CPU_DESC;
 	writable.base = (uint64_t)c->page[KAISER_CPU_DESC / KAISER_PAGE_SIZE];

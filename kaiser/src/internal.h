@@ -45,12 +45,13 @@ struct kaiser_cpu {
 	uint64_t exit_cr3;
 	uint32_t wipe;
 	uint32_t nmi_state;
-	uint64_t exit_va;
+	uint64_t host_word;
 	struct kaiser_cpu *self;
 	uint64_t trace_pos;
 	uint64_t user_end;
 	uint64_t entry_top;
 	uint64_t iret_top;
+	uint64_t exit_va;
 
 	struct kaiser *k;
 	unsigned number;
@@ -162,6 +163,7 @@ bool kaiser_cpu_vendor_is(const char name[12]);
 void kaiser_tls_clear(struct kaiser_cpu *c);
 
 /* wipe.c */
+void kaiser_wipe_set(struct kaiser_cpu *c, uint32_t bits);
 void kaiser_wipe_for_switch(struct kaiser_cpu *c);
 
 /* Called by the gates: user.inc, paranoid.inc, nmi.inc. */

@@ -9,6 +9,7 @@ AT(struct kaiser_cpu, kstack_top, KAISER_PRIV_KSTACK);
 AT(struct kaiser_cpu, exit_cr3, KAISER_PRIV_EXIT_CR3);
 AT(struct kaiser_cpu, wipe, KAISER_PRIV_WIPE);
 AT(struct kaiser_cpu, nmi_state, KAISER_PRIV_NMI_STATE);
+AT(struct kaiser_cpu, host_word, KAISER_PRIV_HOST);
 AT(struct kaiser_cpu, exit_va, KAISER_PRIV_EXIT_VA);
 AT(struct kaiser_cpu, self, KAISER_PRIV_SELF);
 AT(struct kaiser_cpu, trace_pos, KAISER_PRIV_TRACE_POS);

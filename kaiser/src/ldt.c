@@ -214,7 +214,7 @@ void kaiser_ldt_load(struct kaiser_cpu *c, uint64_t ldt)
 	hw_load_ldt(ldt ? KAISER_LDT_SEL : 0);
 	c->iret_top = c->entry_top;
 	/* Each exit to user mode has to look at SS from now on. */
-	c->wipe = ldt ? c->wipe | KAISER_WIPE_LDT : c->wipe & ~(uint32_t)KAISER_WIPE_LDT;
+	kaiser_wipe_set(c, ldt ? c->wipe | KAISER_WIPE_LDT : c->wipe & ~(uint32_t)KAISER_WIPE_LDT);
 }
 
 static void stack16_unmap(struct kaiser_cpu *c)

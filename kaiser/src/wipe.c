@@ -41,14 +41,22 @@ void kaiser_wipe_for_switch(struct kaiser_cpu *c)
 	kaiser_tls_clear(c);
 }
 
-/* From the exit, interrupts off. An NMI in between runs on the kernel root, wipes behind itself and
- * sets no flag. */
+/* SYSRET gives way as long as a bit is set: it does not look at them, but compares RIP with
+ * user_end. */
+void kaiser_wipe_set(struct kaiser_cpu *c, uint32_t bits)
+{
+	c->wipe = bits;
+	c->user_end = bits ? 0 : c->k->cfg.user_end - KAISER_PAGE_SIZE;
+}
+
+/* From the exit by IRET, interrupts off. An NMI in between runs on the kernel root, wipes behind
+ * itself and sets no flag. */
 void kaiser_exit_work(const struct pt_regs *regs)
 {
 	struct kaiser_cpu *c = hw_this_cpu();
 
 	wipe_ists(c, c->wipe);
-	c->wipe &= KAISER_WIPE_LDT;
+	kaiser_wipe_set(c, c->wipe & KAISER_WIPE_LDT);
 	if (c->wipe)
 		kaiser_ldt_exit(c, regs);
 }

@@ -159,6 +159,7 @@ bool cpu_probe(unsigned cpu, unsigned us)
 void resched_irq(unused struct pt_regs *regs)
 {
 	this_cpu()->need_resched = true;
+	exit_work_set();
 }
 
 static noreturn void stop_here(unsigned self)

@@ -148,6 +148,7 @@ static int swap_mask(uint64_t mask_va, uint64_t size)
 	current->saved_blocked = current->blocked;
 	signal_set_blocked(mask);
 	current->restore_blocked = true;
+	exit_work_set();
 	return 0;
 }
 

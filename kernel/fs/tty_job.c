@@ -38,6 +38,7 @@ int tty_job_check(struct tty *t, int sig)
 	if (orphaned)
 		return -EIO;
 	signal_send_group(pgid, sig, NULL);
+	exit_work_set(); /* whoever takes the signal: the call is restarted */
 	return -ERESTARTSYS;
 }
 

@@ -43,6 +43,29 @@ static inline struct cpu *this_cpu(void)
 	return c;
 }
 
+/*
+ * This CPU's next exit to user mode has something to look at: need_resched, a signal, a mask that
+ * is to be put back. One word, in a line that every exit reads anyway, so that nothing else is read
+ * if there is nothing. Whoever makes work for a task that runs on another CPU sends that CPU an
+ * interrupt, which sets it; whoever is switched to finds it set. Too often does no harm.
+ */
+static inline void exit_work_set(void)
+{
+	__asm__ volatile("movl $1, %%gs:%c0" ::"i"(KAISER_GS_HOST_WORD) : "memory");
+}
+
+static inline void exit_work_clear(void)
+{
+	__asm__ volatile("movl $0, %%gs:%c0" ::"i"(KAISER_GS_HOST_WORD) : "memory");
+}
+
+static inline bool exit_work_is_set(void)
+{
+	uint32_t v;
+	__asm__ volatile("movl %%gs:%c1, %0" : "=r"(v) : "i"(KAISER_GS_HOST_WORD) : "memory");
+	return v != 0;
+}
+
 enum cpu_feature {
 	CPU_NX,
 	CPU_SMEP,

@@ -51,8 +51,10 @@ typedef long syscall_fn(struct pt_regs *regs);
 		 (regs, (t1)regs->di, (t2)regs->si, (t3)regs->dx, (t4)regs->r10, (t5)regs->r8,   \
 		  (t6)regs->r9))
 
-/* sys/dispatch.c: the number in regs->orig_ax, the result to regs->ax. */
-void syscall_dispatch(struct pt_regs *regs);
+/* Numbers that are no call's: -ENOSYS. */
+syscall_fn sys_unknown;
+/* Reads the command line. */
+void syscall_init(void);
 
 /* nr if it is below n, else 0, without a branch that a CPU could guess: a mispredicted bounds check
  * must not read a table out of bounds. */

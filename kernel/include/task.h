@@ -12,7 +12,18 @@
 #include "sync.h"
 
 #define KSTACK_PAGES 4
-#define NOFILE       256
+
+/*
+ * The end of a task's kernel stack, above the pt_regs of its entries: what the shortest system
+ * calls tell, so that they touch no page but the one the entry has written to. Written by the task
+ * itself or under task_lock while it is in its process's list: then it has its stack.
+ */
+struct task_head {
+	int tid, pid, ppid;
+	int pad[13];
+};
+_Static_assert(sizeof(struct task_head) == 64, "a kernel stack's top is 16-byte aligned");
+#define NOFILE 256
 
 struct files;   /* fs/fdtable.c */
 struct fs_info; /* fs/: cwd, umask */
@@ -152,6 +163,24 @@ static inline struct task *current_task(void)
 }
 #define current (current_task())
 
+/* What kaiser_set_kernel_stack() is given for a stack whose lowest byte is at `kstack`. */
+static inline uint64_t kstack_top(const void *kstack)
+{
+	return (uint64_t)kstack + KSTACK_PAGES * PAGE_SIZE - sizeof(struct task_head);
+}
+
+static inline struct task_head *task_head(const struct task *t)
+{
+	return (struct task_head *)kstack_top(t->kstack);
+}
+/* Of the task that is in a system call. */
+static inline const struct task_head *current_head(void)
+{
+	return (const struct task_head *)kaiser_kernel_stack();
+}
+/* After a change of its tid, or of its process's parent. task_lock held. */
+void task_head_update(struct task *t);
+
 extern spinlock_t task_lock; /* irqsave: the process tree, tid hash, process_list */
 extern struct list process_list;
 /* By id, with a reference to drop by task_put(); NULL if there is none. */
@@ -190,8 +219,14 @@ noreturn void task_exit_group(int status); /* as wait4 shows it: code << 8, or s
 void task_start_init(const char *path, char *const argv[], char *const envp[], char *why, size_t n);
 void task_init(void);
 
-/* On every way back to user mode, interrupts off before and after: reschedules, delivers. */
-void exit_to_user_work(struct pt_regs *regs, bool in_syscall);
+/* The last thing before user mode, interrupts off before and after: reschedules, delivers, if
+ * exit_work_set() was called on this CPU since. sys/entry.S does the same. */
+void exit_to_user_slow(struct pt_regs *regs, bool in_syscall);
+static inline void exit_to_user_work(struct pt_regs *regs, bool in_syscall)
+{
+	if (exit_work_is_set())
+		exit_to_user_slow(regs, in_syscall);
+}
 
 /* fpu.c */
 void fpu_init_cpu(void);

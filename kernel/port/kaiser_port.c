@@ -183,13 +183,7 @@ void port_verify_exec(void)
 
 /* ---- handlers ---- */
 
-void kaiser_on_syscall(struct pt_regs *regs)
-{
-	irq_enable();
-	syscall_dispatch(regs);
-	irq_disable();
-	exit_to_user_work(regs, true);
-}
+/* kaiser_on_syscall() is in sys/entry.S. */
 
 void kaiser_on_ia32(struct pt_regs *regs, unsigned how)
 {

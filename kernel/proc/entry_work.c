@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The last thing before user mode. The tests are made with interrupts off and stay valid until the
- * return: whoever gives this task something to do afterwards sends this CPU an interrupt. */
+/* The last thing before user mode, if something may have to be done. The tests are made with
+ * interrupts off and stay valid until the return: whoever gives this task something to do
+ * afterwards sends this CPU an interrupt. The word is cleared before the tests, so what comes
+ * between is not lost. */
 #include "cpu.h"
 #include "proc.h"
 
-void exit_to_user_work(struct pt_regs *regs, bool in_syscall)
+void exit_to_user_slow(struct pt_regs *regs, bool in_syscall)
 {
 	for (;;) {
 		const struct task *t = current;
 
+		exit_work_clear();
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		if (t->killed || t->proc->exiting) {
 			irq_enable();
 			task_exit_thread(t->proc->exit_status);

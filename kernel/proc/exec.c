@@ -61,6 +61,7 @@ static int become_only_thread(void)
 		tid_unhash_locked(old);
 		tid_unhash_locked(t);
 		t->tid = p->pid;
+		task_head_update(t);
 		p->leader = t;
 		tid_hash_locked(t);
 	}

@@ -100,6 +100,8 @@ static bool reparent_children(struct process *p, struct list *gone)
 		list_del(&c->sibling);
 		list_add_tail(&init->children, &c->sibling);
 		c->parent = init;
+		list_for_each_entry (t, &c->threads, struct task, thread_link)
+			task_head_update(t);
 		c->exit_signal = SIGCHLD;
 		if (!c->zombie)
 			continue;

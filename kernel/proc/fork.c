@@ -168,6 +168,7 @@ static int publish(struct task *t, struct process *p, uint64_t flags, uint64_t p
 		list_add_tail(&parent->children, &p->sibling);
 		list_add_tail(&process_list, &p->all);
 	}
+	task_head_update(t);
 out:
 	spin_unlock_irqrestore(&task_lock, irq);
 	if (tid > 0 && flags & CLONE_PARENT_SETTID)

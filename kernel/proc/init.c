@@ -39,6 +39,7 @@ static int become_process(struct task *t)
 	t->fpu = fpu;
 	fpu_restore(t);
 	process_add_thread_locked(p, t);
+	task_head_update(t);
 	task_get(t);
 	tid_hash_locked(t);
 	list_add_tail(&process_list, &p->all);

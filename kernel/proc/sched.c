@@ -127,6 +127,8 @@ static void resched(const struct rq *rq)
 	cpus[rq->id]->need_resched = true;
 	if (rq->id != this_cpu()->id)
 		ipi_send(rq->id, VEC_RESCHED);
+	else
+		exit_work_set();
 }
 
 /* rq->lock held; t->cpu is rq's. */
@@ -313,7 +315,8 @@ static void switch_to(struct rq *rq, struct task *prev, struct task *next)
 	if (next->mm)
 		ia32_tls_load(next);
 	if (next->kstack)
-		kaiser_set_kernel_stack((uint64_t)next->kstack + KSTACK_PAGES * PAGE_SIZE);
+		kaiser_set_kernel_stack(kstack_top(next->kstack));
+	exit_work_set(); /* signals may wait for it */
 	if (next->fpu)
 		user_state_load(next);
 	finish_switch(switch_stacks(prev, next));
@@ -438,6 +441,8 @@ void sched_tick(struct pt_regs *regs)
 	if (c->ticks % BALANCE_TICKS == c->id % BALANCE_TICKS && sched_online() != BIT(c->id))
 		pull(rq, 2);
 	spin_unlock(&rq->lock);
+	if (c->need_resched)
+		exit_work_set();
 }
 
 void sched_stats(struct sched_stats *st)

@@ -19,6 +19,8 @@ void signal_flush_locked(struct process *p, sigset_t set)
 void signal_kick(struct task *t, bool fatal)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (t == current)
+		exit_work_set();
 	if (sched_wake_if(t, BIT(TASK_SLEEPING_INTR) | (fatal ? BIT(TASK_STOPPED) : 0)))
 		return;
 	if (!t->on_cpu || t == current)
@@ -193,6 +195,7 @@ void signal_fault(int sig, int code, uint64_t addr, struct pt_regs *regs)
 		t->blocked &= ~SIGMASK(sig);
 	}
 	sigqueue_add_locked(p, t->pending, sig, &info, true); /* not real-time: cannot fail */
+	exit_work_set();
 	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
@@ -233,6 +236,7 @@ void signal_set_blocked(sigset_t set)
 	uint64_t flags = spin_lock_irqsave(&p->siglock);
 	sigset_t newly = set & ~t->blocked;
 	t->blocked = set;
+	exit_work_set();
 	signal_retarget_locked(t, newly);
 	spin_unlock_irqrestore(&p->siglock, flags);
 }

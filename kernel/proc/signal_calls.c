@@ -164,6 +164,7 @@ long sigsuspend(sigset_t set)
 	signal_set_blocked(set);
 	long err = wait_for_signal();
 	t->restore_blocked = true;
+	exit_work_set();
 	return err;
 }
 

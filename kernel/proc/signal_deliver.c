@@ -27,8 +27,12 @@ bool signal_pending(void)
 	if (!p)
 		return false;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* after the caller marked itself sleeping */
-	return task_dying(t) || *(volatile bool *)&p->stopped ||
-	       (pending_set(t) & ~t->blocked) != 0;
+	if (!task_dying(t) && !*(volatile bool *)&p->stopped && (pending_set(t) & ~t->blocked) == 0)
+		return false;
+	/* The caller may give up because of it, and the signal may be another thread's in the end:
+	 * the exit has to look whether the call is to be restarted. */
+	exit_work_set();
+	return true;
 }
 
 static bool asks_for_restart(const struct pt_regs *regs)

@@ -130,7 +130,7 @@ struct task *task_alloc(bool user)
 	}
 	/* The stack may be a used one: its old contents must not reach the new task's frame. */
 	memset((char *)t->kstack + KSTACK_PAGES * PAGE_SIZE - 512, 0, 512);
-	t->user_regs = (struct pt_regs *)((char *)t->kstack + KSTACK_PAGES * PAGE_SIZE) - 1;
+	t->user_regs = (struct pt_regs *)(kstack_top(t->kstack) - KAISER_KSTACK_PAD) - 1;
 	sp = (uint64_t *)ALIGN_DOWN((uint64_t)t->user_regs, 16);
 	*--sp = 0;
 	*--sp = 0;
@@ -139,6 +139,14 @@ struct task *task_alloc(bool user)
 		*--sp = 0;
 	t->kernel_sp = (uint64_t)sp;
 	return t;
+}
+
+void task_head_update(struct task *t)
+{
+	const struct process *p = t->proc, *parent = p->parent;
+
+	*task_head(t) =
+		(struct task_head){.tid = t->tid, .pid = p->pid, .ppid = parent ? parent->pid : 0};
 }
 
 void task_release(struct task *t)

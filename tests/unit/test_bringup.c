@@ -216,7 +216,7 @@ static void prepare_and_enter(void **state)
 	host.cpu = 1;
 	assert_int_equal(kaiser_cpu_enter(&host.k, 1, 0x5550), 0);
 	assert_int_equal(kaiser_cpu_enter(&host.k, 1, 0x5550), KAISER_E_STATE);
-	assert_int_equal(host.k.cpu[1]->kstack_top, 0x5550);
+	assert_int_equal(host.k.cpu[1]->kstack_top, 0x5550 - KAISER_KSTACK_PAD);
 	assert_int_equal(host.k.live, 2);
 	assert_int_equal(c->gs, base + KAISER_CPU_ENTRY);
 	assert_int_equal(c->gdt.base, base);

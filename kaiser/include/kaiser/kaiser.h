@@ -265,11 +265,25 @@ void kaiser_flush_all(struct kaiser *k);
 
 /* ---- the running thread ----------------------------------------------------------------- */
 
-/* The stack that the next entry from user mode of this CPU uses. 16-byte aligned. irqoff. */
+/* The stack that the next entry from user mode of this CPU uses: `top` is its end, 16-byte aligned.
+ * The pt_regs of the entry ends KAISER_KSTACK_PAD below it. irqoff. */
 static inline void kaiser_set_kernel_stack(uint64_t top)
 {
-	__asm__ volatile("movq %0, %%gs:%c1" ::"r"(top), "i"(KAISER_GS_PRIVATE + KAISER_PRIV_KSTACK)
+	__asm__ volatile("movq %0, %%gs:%c1" ::"r"(top - KAISER_KSTACK_PAD),
+			 "i"(KAISER_GS_PRIVATE + KAISER_PRIV_KSTACK)
 			 : "memory");
+}
+
+/* Where the last kaiser_set_kernel_stack() on this CPU put it: what a host keeps above its stacks
+ * is found so without another line of memory. irqoff, or task where threads do not change CPUs. */
+static inline uint64_t kaiser_kernel_stack(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("movq %%gs:%c1, %0"
+			 : "=r"(v)
+			 : "i"(KAISER_GS_PRIVATE + KAISER_PRIV_KSTACK));
+	return v + KAISER_KSTACK_PAD;
 }
 
 /* The three TLS entries of this CPU's GDT (selectors 0x63, 0x6b, 0x73; AMD volume 2, 4.8). Each is

@@ -65,18 +65,25 @@
 #define KAISER_IST_BYTES       0x200
 
 /* The private page: struct kaiser_cpu begins with these. */
-#define KAISER_PRIV_KSTACK    0x00 /* top of the running thread's kernel stack */
+#define KAISER_PRIV_KSTACK    0x00 /* KAISER_KSTACK_PAD below the running thread's stack top */
 #define KAISER_PRIV_EXIT_CR3  0x08 /* what the next exit to user mode loads; bit 63 clear: flush */
 #define KAISER_PRIV_WIPE      0x10 /* IST stacks that hold residue: bit = IST index */
 #define KAISER_PRIV_NMI_STATE 0x14 /* KAISER_NMI_* */
-#define KAISER_PRIV_EXIT_VA   0x18 /* kaiser_exit_user in the window */
+#define KAISER_PRIV_HOST      0x18 /* 8 bytes for the host, in the line that entry and exit read */
 #define KAISER_PRIV_SELF      0x20
 #define KAISER_PRIV_TRACE_POS 0x28
-#define KAISER_PRIV_USER_END  0x30 /* SYSRET only to RIP below this */
+#define KAISER_PRIV_USER_END  0x30 /* SYSRET only to RIP below this; 0 while WIPE is not */
 #define KAISER_PRIV_ENTRY_TOP 0x38 /* top of this CPU's entry stack */
 #define KAISER_PRIV_IRET_TOP  0x40 /* the same, or where ESP's bits 31-16 are the user's: ldt.c */
+#define KAISER_PRIV_EXIT_VA   0x48 /* kaiser_exit_user in the window */
 
 #define KAISER_WIPE_LDT 0x100 /* in KAISER_PRIV_WIPE: the running space has an LDT */
+
+/* A pt_regs is 21 words, so one that ends here leaves RSP as a C call wants it. */
+#define KAISER_KSTACK_PAD 8
+
+/* The host's own 8 bytes, from %gs; the library never touches them. */
+#define KAISER_GS_HOST_WORD (KAISER_GS_PRIVATE + KAISER_PRIV_HOST)
 
 #define KAISER_NMI_IDLE    0
 #define KAISER_NMI_RUNNING 1
