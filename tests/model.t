@@ -43,7 +43,7 @@ seeded() { # patch
 		sed 's/^/# /' "$tmp/out" | tail -n 20
 		return
 	fi
-	timeout 60 "$tree/build/model/model" --steps "${SEED_STEPS:-1000000}" --no-shrink \
+	timeout 120 "$tree/build/model/model" --steps "${SEED_STEPS:-4000000}" --no-shrink \
 		--out "$tree/failure.txt" >"$tmp/out" 2>&1
 	if [ $? = 1 ] && grep '^FOUND' "$tmp/out" | grep -qE -- "$expect"; then
 		result ok "$1: $why"

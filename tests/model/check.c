@@ -208,6 +208,12 @@ static bool judge_entry(void *arg, struct tlb_entry *e)
 	return false;
 }
 
+/* What the host believes; not to be relied on while a change is under way. */
+bool is_isolated(const struct space *s)
+{
+	return m.isolating && !(s && s->opted_out);
+}
+
 static void find_space(struct judge *j)
 {
 	uint64_t root = j->c->tlb.cr3 & PTE_ADDR & ~(uint64_t)KAISER_SWITCH_BIT;
@@ -227,7 +233,8 @@ static void find_space(struct judge *j)
 			j->ks = &m.space[i].ks;
 			j->space = &m.space[i];
 		}
-	j->poison = (m.conf & CONF_ON) && (m.conf & CONF_NX);
+	j->poison = (m.conf & CONF_NX) && is_isolated(j->space) && !m.changing &&
+		    !(j->space && j->space->changing);
 }
 
 /* Everything this CPU could use now. */
@@ -316,7 +323,9 @@ void check_quiet(void)
 		check_cpu(c, "at rest");
 		if (!c->foreign)
 			check_slot(c);
-		if (c->user && (m.conf & CONF_ON) && !(c->tlb.cr3 & KAISER_SWITCH_BIT))
-			fail("CPU %u: user mode on a kernel root", i);
+		if (c->user && is_isolated(c->space < 0 ? NULL : &m.space[c->space]) !=
+				       !!(c->tlb.cr3 & KAISER_SWITCH_BIT))
+			fail("CPU %u: user mode on the wrong root, %#lx", i,
+			     (unsigned long)c->tlb.cr3);
 	}
 }

@@ -139,7 +139,9 @@ void model_bring_up(unsigned cpus, unsigned conf)
 	memset(&m.k, 0, sizeof(m.k));
 	memset(m.space, 0, sizeof(m.space));
 	m.failed = m.running = false;
-	m.kernel_lock.held = false;
+	m.kernel_lock.held = m.mode_lock.held = false;
+	m.isolating = conf & CONF_ON;
+	m.changing = 0;
 	m.revokes = NULL;
 	m.cpus = cpus;
 	m.conf = conf;

@@ -197,10 +197,11 @@ void gate_exit(struct cpu *c)
 	uint64_t v = kc->exit_cr3;
 
 	maybe_nmi(c);
-	if (pcid_used())
+	if ((v & KAISER_SWITCH_BIT) && pcid_used())
 		kc->exit_cr3 |= TLB_CR3_NOFLUSH;
 	maybe_nmi(c);
-	load(c, v, "exit");
+	if (v & KAISER_SWITCH_BIT) /* else user mode runs on the kernel root: nothing is written */
+		load(c, v, "exit");
 	c->user = true;
 	maybe_nmi(c);
 }

@@ -70,7 +70,10 @@ static void check_evicted(const struct space *s)
 
 static void evict(struct space *s)
 {
+	lock(&m.mode_lock); /* it may have opted out */
 	kaiser_space_evict(&s->ks);
+	s->opted_out = false; /* evicting ends that */
+	unlock(&m.mode_lock);
 	check_evicted(s);
 	for (unsigned i = 0; i < m.cpus; i++)
 		if (m.cpu[i].space == number(s))
@@ -214,4 +217,37 @@ void op_leave(void)
 		c->lazy = c->foreign = false;
 		c->gone = true;
 	}
+}
+
+/* ---- isolation on and off ---- */
+
+/* When the call returns, no CPU may be left on the wrong root, nor able to execute user memory by
+ * an entry from before. */
+void op_mode(const struct step *st)
+{
+	bool on = st->arg & 3; /* mostly */
+
+	lock(&m.mode_lock);
+	m.changing++;
+	kaiser_set_mode(&m.k, on ? KAISER_ON : KAISER_OFF);
+	m.isolating = on;
+	m.changing--;
+	check_all("after a change of mode");
+	unlock(&m.mode_lock);
+}
+
+void op_isolate(const struct step *st)
+{
+	struct space *s = hold(st->space);
+
+	if (!s)
+		return;
+	lock(&m.mode_lock);
+	s->changing++;
+	s->opted_out = !(st->arg & 3);
+	kaiser_space_isolate(&s->ks, !s->opted_out);
+	s->changing--;
+	check_all("after a change for one space");
+	unlock(&m.mode_lock);
+	drop(s);
 }

@@ -60,6 +60,8 @@ enum op {
 	OP_NMI,
 	OP_FOREIGN,
 	OP_LEAVE,
+	OP_MODE,
+	OP_ISOLATE,
 	OPS
 };
 
@@ -129,6 +131,8 @@ struct space {
 	uint64_t *top;
 	bool exists, dying;
 	unsigned busy; /* operations that use it */
+	bool opted_out;
+	unsigned changing; /* calls that change that are under way */
 	struct lock lock;
 };
 
@@ -137,7 +141,9 @@ struct model {
 	struct kaiser_config cfg;
 	struct cpu cpu[CPUS];
 	struct space space[SPACES];
-	struct lock kernel_lock;
+	struct lock kernel_lock, mode_lock;
+	bool isolating;    /* what the host last asked of the whole machine */
+	unsigned changing; /* calls that change it are under way */
 	struct revoke *revokes;
 	uint64_t *kernel_top;
 	uint64_t window_table[CPUS]; /* the user root's one entry of the kernel half */
@@ -189,7 +195,8 @@ struct kaiser_space *host_space(int n); /* -1: the empty one */
 uint64_t *pte_of(uint64_t *top, uint64_t va, unsigned level);
 
 /* check.c */
-uint64_t page_va(unsigned page); /* of a user page */
+bool is_isolated(const struct space *s); /* NULL: the empty one */
+uint64_t page_va(unsigned page);         /* of a user page */
 void adversary_walk(struct cpu *c);
 void adversary_touch(uint64_t va); /* every CPU that can walks to va */
 void check_cpu(struct cpu *c, const char *when);
@@ -246,6 +253,8 @@ void op_switch(const struct step *st);
 void op_migrate(const struct step *st);
 void op_foreign(void);
 void op_leave(void);
+void op_mode(const struct step *st);
+void op_isolate(const struct step *st);
 extern const char *const op_names[OPS];
 
 /* run.c */

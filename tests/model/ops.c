@@ -8,7 +8,7 @@
 const char *const op_names[OPS] = {
 	"map",  "unmap",  "protect",   "free_table", "unmap_all", "top",   "switch", "lazy",
 	"user", "kernel", "syscall",   "fork",       "exec",      "exit",  "evict",  "migrate",
-	"kmap", "kunmap", "flush_all", "nmi",        "foreign",   "leave",
+	"kmap", "kunmap", "flush_all", "nmi",        "foreign",   "leave", "mode",   "isolate",
 };
 
 /* ---- who may use a space ---- */
@@ -162,6 +162,12 @@ void do_step(const struct step *s)
 		break;
 	case OP_LEAVE:
 		op_leave();
+		break;
+	case OP_MODE:
+		op_mode(s);
+		break;
+	case OP_ISOLATE:
+		op_isolate(s);
 		break;
 	case OP_USER:
 	case OP_KERNEL:

@@ -9,11 +9,11 @@
 /* How often, of the sum. */
 static const uint8_t weights[OPS] = {
 	[OP_MAP] = 40,      [OP_UNMAP] = 24,  [OP_PROTECT] = 12,  [OP_FREE_TABLE] = 8,
-	[OP_UNMAP_ALL] = 2, [OP_TOP] = 3,     [OP_SWITCH] = 40,   [OP_LAZY] = 12,
+	[OP_UNMAP_ALL] = 2, [OP_TOP] = 3,     [OP_SWITCH] = 40,   [OP_LAZY] = 24,
 	[OP_USER] = 20,     [OP_KERNEL] = 10, [OP_SYSCALL] = 10,  [OP_FORK] = 6,
 	[OP_EXEC] = 4,      [OP_EXIT] = 5,    [OP_EVICT] = 2,     [OP_MIGRATE] = 12,
 	[OP_KMAP] = 8,      [OP_KUNMAP] = 8,  [OP_FLUSH_ALL] = 1, [OP_NMI] = 12,
-	[OP_FOREIGN] = 1,   [OP_LEAVE] = 2,
+	[OP_FOREIGN] = 1,   [OP_LEAVE] = 2,   [OP_MODE] = 2,      [OP_ISOLATE] = 2,
 };
 
 static struct step make_step(uint64_t *rng)
