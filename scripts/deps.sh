@@ -20,6 +20,7 @@ table() {
 	test) table run && table iso && table tools && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
 		f:/usr/include/asm|gcc-multilib f:/usr/lib32/libc.a|libc6-dev-i386 h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
 		pkg-config|pkg-config groff|groff-base gdb|gdb' ;;
+	fuzz) echo 'clang|clang f:/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a|libclang-rt-14-dev' ;;
 	deb) echo 'dpkg-buildpackage|dpkg-dev dh|debhelper fakeroot|fakeroot lintian|lintian git|git' ;;
 	deb-test) echo 'debootstrap|debootstrap' ;;
 	debug) table run && echo 'gdb|gdb' ;;

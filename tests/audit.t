@@ -83,12 +83,14 @@ result $? "an unknown subcommand: exit 2"
 result $? "help"
 
 # ---- this kernel ----
-for cpus in 1 2 4; do
-	qemu $cpus "$tmp/ram" pti=on
+for cpus in 1 2 8 4; do
+	levels=5 word=''
+	[ $cpus = 2 ] && levels=4 word=no5lvl
+	qemu $cpus "$tmp/ram" "pti=on $word"
 	audit --json --samples 2 --run -- "${qemu[@]}"
 	[ "$code" = 0 ] && [ "$(json '$r->{verdict}')" = clean ] && same_count "$tmp/ram" &&
-		[ "$told" = 4 ] && [ "$(json 'scalar @{$r->{cpus}}')" = $cpus ]
-	result $? "KAISER, $cpus CPUs: clean, ${told:-no} pages, as many as an independent walk counts"
+		[ "$told" = 4 ] && [ "$(json "scalar grep {\$_->{levels} == $levels} @{\$r->{cpus}}")" = $cpus ]
+	result $? "KAISER, $cpus CPUs, $levels levels: clean, ${told:-no} pages, as many as an independent walk counts"
 done
 cp "$tmp/out" "$tmp/baseline"
 [ "$(json 'join " ", map {"$_->{name}=$_->{state}"} grep {$_->{state} ne "ok"} @{$r->{checks}}')" = \
@@ -99,6 +101,24 @@ audit --boots 3 --samples 6 --run -- "${qemu[@]}"
 last_is 0 '^verdict: clean: 4 supervisor pages [^;]*$' && grep -q '^  kaslr  *ok' "$tmp/out" &&
 	grep -q '^  residue  *ok' "$tmp/out"
 result $? "over three boots and several processes: $(tail -n 1 "$tmp/out")"
+initrd=$build/tests/busy32.cpio.gz
+qemu 1 - pti=on
+audit --run -- "${qemu[@]}"
+last_is 0 '^verdict: clean: 4 supervisor pages' && grep -q '^cpu 0: .*32-bit code' "$tmp/out"
+result $? "a 32-bit process: $(tail -n 1 "$tmp/out")"
+initrd=$build/tests/ldt.cpio.gz
+qemu 1 - pti=on
+audit --run -- "${qemu[@]}"
+last_is 0 '^verdict: clean: 5 supervisor pages' && grep -q ' 4K  r--  cpu 0  *needed: LDT$' "$tmp/out"
+result $? "a process with an LDT, whose page is named: $(tail -n 1 "$tmp/out")"
+if grep -q PR_SET_KAISER kernel/proc/prctl.c; then
+	initrd=$build/tests/unisolated.cpio.gz
+	qemu 1 - pti=on
+	audit --preset kaiser --run -- "${qemu[@]}"
+	last_is 1 '^verdict: NOT ISOLATED \(isolated\)' && grep -q 'a process that opted out' "$tmp/out"
+	result $? "a process that is not isolated: $(tail -n 1 "$tmp/out")"
+fi
+initrd=$build/tests/busy.cpio.gz
 qemu 1 - 'pti=on nokaslr'
 audit --boots 3 --run -- "${qemu[@]}"
 last_is 0 '^verdict: clean' && grep -q 'the image lies at one address at all 3 boots' "$tmp/out"

@@ -140,6 +140,7 @@ struct judgement {
 	struct totals most; /* of any CPU and sample */
 	unsigned samples[SOURCE_CPUS];
 	unsigned total_samples;
+	uint64_t bits32[CPU_WORDS]; /* CPUs seen in 32-bit code */
 	uint64_t last_cr3[SOURCE_CPUS], last_kernel_root[SOURCE_CPUS];
 	uint64_t root[256]; /* every root ever seen */
 	unsigned roots;

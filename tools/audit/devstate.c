@@ -37,15 +37,18 @@ static uint64_t big(const uint8_t *p, unsigned n)
 	return v;
 }
 
-static bool same_segment(const uint8_t *p, const struct source_segment *s)
+/* While 32-bit code runs the monitor shows the lower half of a base. */
+static bool same_segment(const uint8_t *p, const struct source_segment *s, bool half)
 {
-	return big(p + 4, 8) == s->base && big(p + 12, 4) == s->limit;
+	uint64_t base = big(p + 4, 8);
+
+	return (half ? (uint32_t)base : base) == s->base && big(p + 12, 4) == s->limit;
 }
 
 static bool believed(const uint8_t *p, const struct source_cpu *c)
 {
-	return same_segment(p + TR, &c->tr) && same_segment(p + GDT, &c->gdt) &&
-	       same_segment(p + IDT, &c->idt) && big(p + CR0, 8) == c->cr0 &&
+	return same_segment(p + TR, &c->tr, c->bits32) && same_segment(p + GDT, &c->gdt, false) &&
+	       same_segment(p + IDT, &c->idt, false) && big(p + CR0, 8) == c->cr0 &&
 	       big(p + CR3, 8) == c->cr3 && big(p + CR4, 8) == c->cr4 &&
 	       big(p + EFER, 8) == c->efer;
 }
@@ -65,13 +68,15 @@ int devstate_parse(struct source *s, const uint8_t *p, size_t n)
 		if (cpu >= s->cpus || !believed(r, &s->cpu[cpu]))
 			continue;
 		struct source_cpu *c = &s->cpu[cpu];
+		c->tr.base = big(r + TR + 4, 8);
+		c->ldt.base = big(r + LDT + 4, 8);
 		c->lstar = big(r + LSTAR, 8);
 		c->cstar = big(r + CSTAR, 8);
 		c->sysenter_cs = (uint32_t)big(r + SYSENTER, 4);
 		c->sysenter_eip = big(r + SYSENTER + 12, 8);
 		c->kernel_gs = big(r + GS, 8);
-		c->known |= KAISER_KNOWN_LSTAR | KAISER_KNOWN_CSTAR | KAISER_KNOWN_SYSENTER |
-			    KAISER_KNOWN_GS;
+		c->known |= KAISER_KNOWN_TR | KAISER_KNOWN_LSTAR | KAISER_KNOWN_CSTAR |
+			    KAISER_KNOWN_SYSENTER | KAISER_KNOWN_GS;
 		found++;
 	}
 	return found == s->cpus ? 0 : -1;

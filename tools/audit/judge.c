@@ -314,6 +314,7 @@ int judge_cpu(struct judgement *j, unsigned cpu)
 		j->last_kernel_root[cpu] = m->kernel_root;
 	}
 	j->last_cr3[cpu] = m->cr3;
+	j->bits32[cpu / 64] |= (uint64_t)j->source->cpu[cpu].bits32 << cpu % 64;
 	if (kaiser_check_run(m, &sink, NULL) < 0)
 		s.failed = true;
 	if (m->is_others || j->compared)

@@ -343,8 +343,9 @@ static uint64_t ram_pages(const struct source *s)
 /* Tables visited in one walk: more than can be of use in so much memory, shared ones included. */
 static unsigned table_limit(const struct source *s)
 {
-	uint64_t n = ram_pages(s) / 8 + 4096;
+	uint64_t pages = ram_pages(s), n = pages / 8 + 4096;
 
+	n = n < 2 * pages + 64 ? n : 2 * pages + 64;
 	return n < 65536 ? (unsigned)n : 65536;
 }
 

@@ -74,10 +74,11 @@ static bool parse_cpu(struct source_cpu *c, const char *t)
 	if (!number(t, "RFL=", &c->rflags))
 		number(t, "EFL=", &c->rflags);
 	general(c, t);
+	c->bits32 = strstr(t, "CS32 ") != NULL;
 	c->cpl = (unsigned)cpl & 3;
 	c->paging = (c->cr0 & CR0_PG) && (c->efer & EFER_LMA);
 	c->known = KAISER_KNOWN_CR3 | KAISER_KNOWN_CR4 | KAISER_KNOWN_EFER | KAISER_KNOWN_IDT |
-		   KAISER_KNOWN_GDT | KAISER_KNOWN_TR;
+		   KAISER_KNOWN_GDT | (c->bits32 ? 0 : KAISER_KNOWN_TR); /* half a base is none */
 	return true;
 }
 

@@ -261,7 +261,8 @@ void report_people(const struct judgement *j, const struct symbols *s, const str
 			printf("%#lx", j->last_kernel_root[i]);
 		else
 			printf("not found");
-		printf(", %s levels\n", c->cr4 >> 12 & 1 ? "5" : "4");
+		printf(", %s levels%s\n", c->cr4 >> 12 & 1 ? "5" : "4",
+		       j->bits32[i / 64] >> i % 64 & 1 ? ", 32-bit code" : "");
 	}
 	printf("pages: %lu, %lu writable, %lu executable, %lu both, %lu global\n", j->most.pages,
 	       j->most.writable, j->most.executable, j->most.writable_executable, j->most.global);

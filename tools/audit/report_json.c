@@ -149,6 +149,7 @@ static json_t *cpus(const struct judgement *j)
 		json_object_set_new(o, "samples", json_integer(j->samples[i]));
 		json_object_set_new(o, "levels",
 				    json_integer(j->source->cpu[i].cr4 >> 12 & 1 ? 5 : 4));
+		json_object_set_new(o, "bits32", json_boolean(j->bits32[i / 64] >> i % 64 & 1));
 		json_object_set_new(o, "cr3", address(j->last_cr3[i]));
 		if (j->last_kernel_root[i])
 			json_object_set_new(o, "kernel_root", address(j->last_kernel_root[i]));

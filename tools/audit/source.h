@@ -22,6 +22,7 @@ struct source_segment {
 struct source_cpu {
 	unsigned known; /* enum kaiser_known, of what is from the CPU itself */
 	bool paging;    /* in long mode, so CR3 means something */
+	bool bits32;    /* runs 32-bit code */
 	unsigned cpl;
 	unsigned regs; /* how many of reg[] are known */
 	uint64_t reg[16];
