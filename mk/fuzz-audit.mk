@@ -3,7 +3,7 @@ FUZZ         := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 600
 FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-fno-omit-frame-pointer $(WARN) -Ikaiser/include -pthread
-FUZZ_SRC     := tests/fuzz/fuzz.c $(wildcard tools/audit/*.c) tools/lib/gdbstub.c tools/lib/qmp.c \
+FUZZ_SRC     := tests/fuzz/fuzz.c $(wildcard tools/audit/*.c tools/lib/*.c) \
 		$(filter-out %_self.c,$(wildcard kaiser/src/verify*.c))
 
 FUZZ_OBJ     := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_SRC))
@@ -14,7 +14,7 @@ $(BUILD)/fuzz/obj/%.o: %.c $(wildcard tests/fuzz/*.h tools/audit/*.h tools/lib/*
 
 $(FUZZ:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(FUZZ_OBJ) tests/fuzz/seeds.pl
 	@echo "  FUZZ    $@"
-	$(Q)clang $(FUZZ_CFLAGS) $(filter %.o,$^) -o $@ -ljansson -lelf
+	$(Q)clang $(FUZZ_CFLAGS) $(filter %.o,$^) -o $@ $(KAISER_LIBS)
 	$(Q)tests/fuzz/seeds.pl $(@D)
 
 fuzz-build: $(FUZZ:%=$(BUILD)/fuzz/%)
