@@ -6,7 +6,7 @@ GUEST_CFLAGS   := -std=gnu11 -O1 -static-pie -nostdlib -fPIE -ffreestanding -fno
 OUTSIDE_LIB    := $(addprefix tests/outside/,vm.c walk.c) tools/lib/qmp.c
 VERIFY_SRC     := $(filter-out %_self.c,$(wildcard kaiser/src/verify*.c))
 
-OUTSIDE_INITRDS := $(addprefix $(BUILD)/tests/,busy.cpio.gz residue.cpio.gz off.cpio.gz \
+OUTSIDE_INITRDS := $(addprefix $(BUILD)/tests/,busy.cpio.gz residue.cpio.gz off.cpio.gz asks.cpio.gz \
 		   busy32.cpio.gz ldt.cpio.gz unisolated.cpio.gz)
 
 outside: $(BUILD)/tests/visible $(BUILD)/tests/residue $(OUTSIDE_INITRDS) ## Build tests/outside
@@ -38,4 +38,4 @@ $(BUILD)/tests/residue.cpio.gz: $(addprefix $(BUILD)/tests/guest/,residue patter
 test-build: outside
 
 .PHONY: outside
-.SECONDARY: $(addprefix $(BUILD)/tests/guest/,busy busy32 ldt unisolated off residue pattern other)
+.SECONDARY: $(addprefix $(BUILD)/tests/guest/,busy busy32 ldt unisolated off residue pattern other asks)

@@ -34,5 +34,20 @@ size_t kaiser_allowed_list(const struct kaiser *k, const struct kaiser_cpu *c, u
 		a->users = a->optional = true;
 		a++;
 	}
+	if (c->iomap_slots) {
+		add(a, base + KAISER_CPU_IOMAP, KAISER_IOMAP_PAGES * KAISER_PAGE_SIZE, 0,
+		    "I/O bitmap")
+			->users = true;
+		a++;
+	}
+	for (unsigned i = 0; i < KAISER_EXTRAS; i++) {
+		const struct kaiser_extra *x = &c->extra[i];
+		if (!x->pages)
+			continue;
+		add(a, kaiser_extra_va(c, x), (uint64_t)x->pages * KAISER_PAGE_SIZE,
+		    x->prot & KAISER_PROT_W ? KAISER_MAY_WRITE : 0, "extra mapping")
+			->optional = true;
+		a++;
+	}
 	return (size_t)(a - list);
 }

@@ -3,7 +3,8 @@
  */
 #include "internal.h"
 
-#define WINDOW_ALIGN (UINT64_C(2) << 20)
+#define WINDOW_ALIGN    (UINT64_C(2) << 20)
+#define EXTRA_PAGES_MAX 256
 
 /* A CPU's stride, page by page: runs of pages that kernel roots map. */
 struct run {
@@ -27,7 +28,13 @@ static const struct run runs[] = {
 
 uint64_t kaiser_window_bytes(unsigned cpus)
 {
-	uint64_t n = (uint64_t)(cpus + 1) * KAISER_CPU_STRIDE;
+	return kaiser_window_bytes_for(cpus, 0);
+}
+
+uint64_t kaiser_window_bytes_for(unsigned cpus, unsigned extra_pages)
+{
+	uint64_t n = (uint64_t)(cpus + 1) * KAISER_CPU_STRIDE +
+		     (uint64_t)cpus * extra_pages * KAISER_PAGE_SIZE;
 
 	return (n + WINDOW_ALIGN - 1) & ~(WINDOW_ALIGN - 1);
 }
@@ -50,7 +57,8 @@ static bool config_ok(const struct kaiser_config *cfg)
 	if (cfg->host_pages < 1 || cfg->host_pages > KAISER_HOST_MAX_PAGES)
 		return false;
 	if (cfg->window & (WINDOW_ALIGN - 1) || !(cfg->window >> 63) ||
-	    !one_top_entry(cfg->window, kaiser_window_bytes(cfg->cpus)))
+	    cfg->extra_pages > EXTRA_PAGES_MAX ||
+	    !one_top_entry(cfg->window, kaiser_window_bytes_for(cfg->cpus, cfg->extra_pages)))
 		return false;
 	return cfg->kernel_root && !(cfg->kernel_root & (KAISER_PAGE_SIZE - 1)) &&
 	       cfg->user_end > KAISER_PAGE_SIZE && !(cfg->user_end & (KAISER_PAGE_SIZE - 1));
@@ -151,25 +159,35 @@ int kaiser_init(struct kaiser *k, const struct kaiser_config *cfg)
 
 static void stride_free(struct kaiser *k, unsigned cpu, void *page[KAISER_STRIDE_PAGES])
 {
-	for (unsigned i = 0; i < KAISER_STRIDE_PAGES; i++) {
+	kaiser_run_free(k, cpu, 0, KAISER_STRIDE_PAGES, page);
+}
+
+void kaiser_run_free(struct kaiser *k, unsigned cpu, uint32_t offset, unsigned pages,
+		     void *page[KAISER_STRIDE_PAGES])
+{
+	unsigned first = offset / KAISER_PAGE_SIZE;
+
+	for (unsigned i = first; i < first + pages; i++) {
 		if (!page[i])
 			continue;
 		k->cfg.ops->unmap(k->cfg.ctx, cpu_base(k, cpu) + i * KAISER_PAGE_SIZE);
 		k->cfg.ops->page_free(k->cfg.ctx, page[i], 0);
+		page[i] = NULL;
 	}
 }
 
-static int run_alloc(struct kaiser *k, unsigned cpu, struct run r, void *page[KAISER_STRIDE_PAGES])
+int kaiser_run_alloc(struct kaiser *k, unsigned cpu, uint32_t offset, unsigned pages, unsigned prot,
+		     void *page[KAISER_STRIDE_PAGES])
 {
 	const struct kaiser_ops *o = k->cfg.ops;
 
-	for (unsigned i = 0; i < r.pages; i++) {
-		unsigned at = r.offset / KAISER_PAGE_SIZE + i;
+	for (unsigned i = 0; i < pages; i++) {
+		unsigned at = offset / KAISER_PAGE_SIZE + i;
 		void *p = o->page_alloc(k->cfg.ctx, 0);
 		if (!p)
 			return KAISER_E_NOMEM;
 		if (o->map(k->cfg.ctx, cpu_base(k, cpu) + at * KAISER_PAGE_SIZE,
-			   o->virt_to_phys(k->cfg.ctx, p), r.prot)) {
+			   o->virt_to_phys(k->cfg.ctx, p), prot)) {
 			o->page_free(k->cfg.ctx, p, 0);
 			return KAISER_E_MAP;
 		}
@@ -202,7 +220,6 @@ static void cpu_fill(struct kaiser *k, struct kaiser_cpu *c)
 
 int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu)
 {
-	struct run host = {KAISER_CPU_HOST, 0, KAISER_PROT_W};
 	void *page[KAISER_STRIDE_PAGES] = {NULL};
 	struct kaiser_cpu *c;
 	int err = KAISER_OK;
@@ -213,11 +230,11 @@ int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu)
 		return KAISER_E_STATE;
 	if (!kernel_half_unchanged(k))
 		return KAISER_E_KERNEL_HALF;
-	host.pages = (uint8_t)k->cfg.host_pages;
 	for (unsigned i = 0; !err && i < sizeof(runs) / sizeof(runs[0]); i++)
-		err = run_alloc(k, cpu, runs[i], page);
+		err = kaiser_run_alloc(k, cpu, runs[i].offset, runs[i].pages, runs[i].prot, page);
 	if (!err)
-		err = run_alloc(k, cpu, host, page);
+		err = kaiser_run_alloc(k, cpu, KAISER_CPU_HOST, k->cfg.host_pages, KAISER_PROT_W,
+				       page);
 	if (err) {
 		stride_free(k, cpu, page);
 		return err;
@@ -230,9 +247,12 @@ int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu)
 	err = kaiser_window_tables_build(k, c);
 	if (!err)
 		err = kaiser_ldt_cpu_alloc(k, c);
+	if (!err && k->iomaps)
+		err = kaiser_iomap_cpu_alloc(k, c);
 	if (!err)
 		err = kaiser_slots_alloc(k, c);
 	if (err) {
+		kaiser_run_free(k, cpu, KAISER_CPU_IOMAP, KAISER_IOMAP_PAGES, c->page);
 		kaiser_ldt_cpu_free(k, c);
 		kaiser_window_tables_free(k, c);
 		stride_free(k, cpu, page);

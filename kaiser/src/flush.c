@@ -203,7 +203,8 @@ void kaiser_flush_space(struct kaiser_space *s, bool freed_tables)
 
 void kaiser_flush_kernel(struct kaiser *k, uint64_t start, uint64_t end)
 {
-	uint64_t window_end = k->cfg.window + kaiser_window_bytes(k->cfg.cpus);
+	uint64_t window_end =
+		k->cfg.window + kaiser_window_bytes_for(k->cfg.cpus, k->cfg.extra_pages);
 	struct flush f = {.start = start, .end = end};
 
 	f.window = start < window_end && end > k->cfg.window;

@@ -36,8 +36,14 @@ struct kaiser_slot {
 };
 
 #define KAISER_STRIDE_PAGES  (KAISER_CPU_STRIDE / KAISER_PAGE_SIZE)
-#define KAISER_WINDOW_TABLES 8
+#define KAISER_WINDOW_TABLES 10
+#define KAISER_EXTRAS        8
 #define KAISER_LEVELS_MAX    5
+
+/* A range of kaiser_extra_add(). */
+struct kaiser_extra {
+	unsigned first, pages, prot; /* pages 0: none */
+};
 
 /* The private page. Assembly knows the first fields: layout.h. */
 struct kaiser_cpu {
@@ -68,6 +74,10 @@ struct kaiser_cpu {
 	unsigned tables;
 	uint64_t *stack16_table[KAISER_LEVELS_MAX - 1]; /* ldt.c; [0] has the leaf */
 	uint64_t stack16_va;                            /* what it maps; 0: nothing */
+	uint32_t iomap_slots; /* those whose user PCIDs may have seen the I/O bitmap; 0: not mapped
+			       */
+	uint64_t iomap_id;    /* of what is in it */
+	struct kaiser_extra extra[KAISER_EXTRAS];
 	/* A kernel thread runs: flushes that free no table pass this CPU by. Read by others, so it
 	 * has a line of its own. atomic */
 	_Alignas(64) bool lazy;
@@ -101,6 +111,25 @@ void kaiser_descriptors_build(struct kaiser *k, unsigned cpu, void *page);
 /* window_tables.c: the tables through which cpu's user roots see its window. */
 int kaiser_window_tables_build(struct kaiser *k, struct kaiser_cpu *c);
 void kaiser_window_tables_free(struct kaiser *k, struct kaiser_cpu *c);
+
+/* One page more in the user root; its tables are made if need be. */
+int kaiser_window_map(struct kaiser *k, struct kaiser_cpu *c, uint64_t va, void *page,
+		      uint64_t bits);
+/* The user root's entry for an address whose neighbours are mapped. */
+uint64_t *kaiser_window_leaf(const struct kaiser *k, const struct kaiser_cpu *c, uint64_t va);
+
+/* bringup.c: pages of a stride, allocated and mapped in the kernel half, and given back. */
+int kaiser_run_alloc(struct kaiser *k, unsigned cpu, uint32_t offset, unsigned pages, unsigned prot,
+		     void *page[KAISER_STRIDE_PAGES]);
+void kaiser_run_free(struct kaiser *k, unsigned cpu, uint32_t offset, unsigned pages,
+		     void *page[KAISER_STRIDE_PAGES]);
+
+/* iomap.c */
+int kaiser_iomap_cpu_alloc(struct kaiser *k, struct kaiser_cpu *c);
+void kaiser_iomap_clear(struct kaiser_cpu *c);
+
+/* extra.c */
+uint64_t kaiser_extra_va(const struct kaiser_cpu *c, const struct kaiser_extra *x);
 
 /* slots.c */
 int kaiser_slots_alloc(struct kaiser *k, struct kaiser_cpu *c);
@@ -149,7 +178,7 @@ void kaiser_ldt_exit(struct kaiser_cpu *c, const struct pt_regs *regs);
 void kaiser_ldt_evicted(struct kaiser_space *s);
 
 /* allowed.c: what user roots of c may map while a space with that LDT is loaded. */
-#define KAISER_ALLOWED_MAX 16
+#define KAISER_ALLOWED_MAX (7 + KAISER_EXTRAS)
 struct kaiser_allowed;
 size_t kaiser_allowed_list(const struct kaiser *k, const struct kaiser_cpu *c, uint64_t ldt,
 			   struct kaiser_allowed *list);

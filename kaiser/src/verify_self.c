@@ -233,7 +233,7 @@ static void describe(struct self *s, struct kaiser_machine *m,
 		.live_start = base + KAISER_CPU_ENTRY,
 		.live_end = base + KAISER_CPU_ENTRY + KAISER_IST_DF_TOP,
 		.window_start = cfg->window,
-		.window_end = cfg->window + kaiser_window_bytes(cfg->cpus),
+		.window_end = cfg->window + kaiser_window_bytes_for(cfg->cpus, cfg->extra_pages),
 		.allowed = allowed,
 		.allowed_count = kaiser_allowed_list(s->k, s->c, ldt, allowed),
 		.ldt_base = ldt ? kaiser_ldt_va(s->k) : 0,
@@ -349,7 +349,8 @@ static int verify_cpu(struct self *s)
 		say(s, "runs a space that opted out of isolation");
 		return 0;
 	}
-	if (__atomic_load_n(&slot->ldt, __ATOMIC_RELAXED)) {
+	if (__atomic_load_n(&slot->ldt, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&s->k->iomaps, __ATOMIC_RELAXED)) {
 		errors = verify_with_ldt(s, &m, allowed, slot, exit_cr3);
 		if (errors <= 0)
 			return 0;

@@ -2,7 +2,8 @@
 /*
  * The page tables below a user root's one kernel-half entry. They belong to the CPU, not to a
  * space, and map four pages: so no user root reaches another CPU's window, and none changes while
- * the CPU is up. Table 0 is what the top-level entry points at.
+ * the CPU is up but for what iomap.c and extra.c put there. Table 0 is what the top-level entry
+ * points at.
  */
 #include "internal.h"
 
@@ -67,4 +68,21 @@ void kaiser_window_tables_free(struct kaiser *k, struct kaiser_cpu *c)
 {
 	while (c->tables > 0)
 		k->cfg.ops->page_free(k->cfg.ctx, c->table[--c->tables], 0);
+}
+
+/* The CPU may be running: each entry is one store, the lower tables' first. */
+int kaiser_window_map(struct kaiser *k, struct kaiser_cpu *c, uint64_t va, void *page,
+		      uint64_t bits)
+{
+	return map_user(k, c, va, page, bits);
+}
+
+uint64_t *kaiser_window_leaf(const struct kaiser *k, const struct kaiser_cpu *c, uint64_t va)
+{
+	uint64_t *t = c->table[0];
+
+	for (unsigned level = k->levels - 2; level > 0; level--)
+		t = k->cfg.ops->phys_to_virt(k->cfg.ctx,
+					     t[va >> (12 + 9 * level) & 511] & PTE_ADDR);
+	return &t[va >> 12 & 511];
 }

@@ -39,6 +39,7 @@ void kaiser_wipe_for_switch(struct kaiser_cpu *c)
 	wipe_ists(c, c->wipe_at_switch);
 	c->wipe_at_switch = 0;
 	kaiser_tls_clear(c);
+	kaiser_iomap_clear(c);
 }
 
 /* SYSRET gives way as long as a bit is set: it does not look at them, but compares RIP with

@@ -27,6 +27,7 @@ _Static_assert(sizeof(struct task_head) == 64, "a kernel stack's top is 16-byte 
 
 struct files;   /* fs/fdtable.c */
 struct fs_info; /* fs/: cwd, umask */
+struct ioports; /* proc/ioports.c */
 struct tty;
 
 enum task_state {
@@ -154,6 +155,8 @@ struct task {
 	uint8_t ia32;                                /* ia32.h; 0 but in a 32-bit system call */
 	bool robust_ia32;                            /* robust_list is a 32-bit program's */
 	uint64_t tls[KAISER_TLS_ENTRIES];            /* descriptors of set_thread_area() */
+	struct ioports *ioports;                     /* that it may use; NULL: none */
+	uint8_t iopl;                                /* as iopl() set it */
 	uint64_t set_child_tid; /* written by the task itself before it first runs; 0: none */
 };
 

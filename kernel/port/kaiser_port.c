@@ -89,6 +89,7 @@ static const struct kaiser_ops ops = {
 
 /* ---- bringing it up ---- */
 
+enum { EXTRA_PAGES = 4 }; /* room for libkaiser's extra mappings, of each CPU */
 _Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "one page of host data is mapped per CPU");
 
 int cpu_prepare(unsigned id, uint32_t apic_id)
@@ -121,6 +122,7 @@ void port_init(const struct boot_info *bi)
 		.window = bi->window_base,
 		.cpus = MAX_CPUS,
 		.host_pages = 1,
+		.extra_pages = EXTRA_PAGES,
 		.kernel_root = bi->kernel_root,
 		.ldt_top = bi->ldt_top,
 		.user_end = USER_END,
@@ -159,10 +161,40 @@ static int verify(void (*line)(void *arg, const char *text), void *arg)
 	return findings;
 }
 
-void port_verify(void)
+static void verify_or_panic(void)
 {
 	if (verify(verify_line, NULL) > 0)
 		panic("the page tables do not isolate as they should");
+}
+
+/* Two pages for each CPU, one of them writable, in its user roots and out again: for tests. */
+static void try_extra(void)
+{
+	uint64_t at[MAX_CPUS][2];
+	struct page *p = page_alloc(1, PAGE_ZERO);
+	char *pages = p ? page_to_virt(p) : NULL;
+	int err = p ? KAISER_OK : KAISER_E_NOMEM;
+
+	for (unsigned i = 0; i < 2 * ncpus && !err; i++)
+		err = kaiser_extra_add(&kaiser, i / 2, pages + i % 2 * PAGE_SIZE, 1,
+				       i % 2 ? KAISER_PROT_W : KAISER_PROT_R, &at[i / 2][i % 2]);
+	if (err)
+		panic("extra mappings: %s", kaiser_strerror(err));
+	printk("kaiser: with two extra pages a CPU:\n");
+	verify_or_panic();
+	for (unsigned i = 0; i < ncpus; i++)
+		if (kaiser_extra_remove(&kaiser, i, at[i][1]) ||
+		    kaiser_extra_remove(&kaiser, i, at[i][0]))
+			panic("an extra mapping is not found again");
+	page_free(p, 1);
+	printk("kaiser: and without them:\n");
+}
+
+void port_verify(void)
+{
+	if (cmdline_has("debug_extra"))
+		try_extra();
+	verify_or_panic();
 }
 
 #ifdef KAISER_DEBUG

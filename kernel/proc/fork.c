@@ -70,6 +70,7 @@ static void copy_cpu_state(struct task *t, struct pt_regs *regs, uint64_t flags,
 	irq_restore(irq);
 	segments_save(t);
 	memcpy(t->tls, self->tls, sizeof(t->tls));
+	ioports_fork(t, self);
 	if (flags & CLONE_SETTLS && !in_ia32_call())
 		t->fs_base = tls;
 }

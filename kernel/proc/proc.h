@@ -85,6 +85,12 @@ void segments_load_data(uint16_t ds, uint16_t es);
 void segments_load_fs_gs(uint16_t fs, uint16_t gs);
 void segments_reset(void); /* as a program finds them when it starts */
 
+/* ---- ioports.c ---- */
+void ioports_init(void);
+void ioports_switch(const struct task *t); /* this CPU's ports are t's; interrupts off */
+void ioports_fork(struct task *child, const struct task *t);
+void ioports_exit(struct task *t);
+
 /* ---- time.c ---- */
 uint64_t realtime_ns(void); /* since the epoch, clock_settime() included */
 /* User and system time of a process, threads that left included (process.gone_*time_ns, to which

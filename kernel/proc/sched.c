@@ -319,6 +319,7 @@ static void switch_to(struct rq *rq, struct task *prev, struct task *next)
 	exit_work_set(); /* signals may wait for it */
 	if (next->fpu)
 		user_state_load(next);
+	ioports_switch(next);
 	finish_switch(switch_stacks(prev, next));
 }
 

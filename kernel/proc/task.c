@@ -28,6 +28,7 @@ void task_init(void)
 {
 	for (unsigned i = 0; i < HASH_SIZE; i++)
 		list_init(&tid_hash[i]);
+	ioports_init();
 }
 
 /* ---- numbers ---------------------------------------------------------------------------- */
@@ -158,6 +159,7 @@ void task_release(struct task *t)
 	if (t->fpu)
 		fpu_free(t->fpu);
 	t->fpu = NULL;
+	ioports_exit(t);
 }
 
 void task_get(struct task *t)

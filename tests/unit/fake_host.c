@@ -428,6 +428,19 @@ uint64_t *host_pair(unsigned cpu)
 	return (uint64_t *)(host.cpus[cpu].cr3 & PTE_ADDR);
 }
 
+uint64_t host_leaf(const uint64_t *root, uint64_t va)
+{
+	const uint64_t *t = root;
+
+	for (unsigned level = host.k.levels - 1; level > 0; level--) {
+		uint64_t e = t[va >> (12 + 9 * level) & 511];
+		if (!(e & PTE_P))
+			return 0;
+		t = (const uint64_t *)(e & PTE_ADDR);
+	}
+	return t[va >> 12 & 511];
+}
+
 void host_free(void)
 {
 	for (unsigned i = 0; i < ALLOCATIONS; i++) {

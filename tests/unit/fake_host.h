@@ -87,6 +87,8 @@ void host_forget_flushes(void);
 struct host_cpu *host_this(void);
 /* The loaded pair of a CPU: kernel root (512 entries), user root after it. */
 uint64_t *host_pair(unsigned cpu);
+/* What a root maps at va: the leaf; 0: nothing. */
+uint64_t host_leaf(const uint64_t *root, uint64_t va);
 /* A page that is the host's own, not counted. */
 void *host_page(unsigned order);
 

@@ -6,7 +6,8 @@
  */
 /* SRC: tests/unit/fake_host.c kaiser/entry/template.S kaiser/src/bringup.c kaiser/src/views.c */
 /* SRC: kaiser/src/descriptors.c kaiser/src/window_tables.c kaiser/src/slots.c kaiser/src/space.c */
-/* SRC: kaiser/src/ldt.c kaiser/src/allowed.c kaiser/src/tls.c */
+/* SRC: kaiser/src/ldt.c kaiser/src/allowed.c kaiser/src/iomap.c kaiser/src/extra.c */
+/* SRC: kaiser/src/tls.c */
 /* SRC: kaiser/src/pcid.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
 /* SRC: kaiser/src/verify_self.c kaiser/src/verify.c kaiser/src/verify_walk.c */
@@ -56,20 +57,6 @@ static void no_line(void *arg, const char *text)
 	(void)arg;
 }
 
-/* What a root maps at va: the leaf, 0 if none. */
-static uint64_t leaf(const uint64_t *root, uint64_t va)
-{
-	const uint64_t *t = root;
-
-	for (unsigned level = host.k.levels - 1; level > 0; level--) {
-		uint64_t e = t[va >> (12 + 9 * level) & 511];
-		if (!(e & PTE_P))
-			return 0;
-		t = (const uint64_t *)(e & PTE_ADDR);
-	}
-	return t[va >> 12 & 511];
-}
-
 /* The CPU's LDTR is the space's LDT, and both roots have its pages, read-only, and no more. */
 static void check_cpu(unsigned cpu, const struct kaiser_space *s)
 {
@@ -83,15 +70,15 @@ static void check_cpu(unsigned cpu, const struct kaiser_space *s)
 	assert_int_equal(!!pair[TOP], !!pages);
 	assert_int_equal(pair[TOP] & (PTE_U | PTE_G | UINT64_C(0x7ff) << 52), 0);
 	for (unsigned i = 0; i <= pages; i++) {
-		uint64_t e = leaf(pair + 512, va + i * 4096);
+		uint64_t e = host_leaf(pair + 512, va + i * 4096);
 		assert_int_equal(!!e, i < pages);
 		if (i < pages) {
 			assert_int_equal(e & ~PTE_ADDR, PTE_P | PTE_A | PTE_D | PTE_NX);
-			assert_int_equal(leaf(pair, va + i * 4096), e);
+			assert_int_equal(host_leaf(pair, va + i * 4096), e);
 		}
 	}
 	if (pages && kaiser_space_get_ldt(s, &d, 1))
-		assert_int_equal(*(uint64_t *)(leaf(pair, va) & PTE_ADDR), d);
+		assert_int_equal(*(uint64_t *)(host_leaf(pair, va) & PTE_ADDR), d);
 }
 
 static void arguments(void **state)
@@ -313,14 +300,14 @@ static void stack16(void **state)
 				      ? base + (regs.sp & 0xffff0000) + KAISER_ENTRY_STACK_TOP
 				      : c->entry_top;
 			assert_int_equal(c->iret_top, top);
-			e = leaf(pair + 512, top);
+			e = host_leaf(pair + 512, top);
 			assert_int_equal(e & PTE_ADDR, (uint64_t)page);
-			assert_int_equal(e, leaf(pair, top));
+			assert_int_equal(e, host_leaf(pair, top));
 			/* One at most, and no other CPU's. */
 			for (unsigned j = 0; j < 4; j++) {
 				uint64_t other = base + (sps[j] & 0xffff0000);
 				if (other != (top & ~UINT64_C(0xfff)))
-					assert_int_equal(leaf(pair + 512, other), 0);
+					assert_int_equal(host_leaf(pair + 512, other), 0);
 			}
 			assert_int_equal(kaiser_verify(&host.k, no_line, NULL), 0);
 			assert_int_equal(host_pair(1)[512 + TOP + 1], 0);

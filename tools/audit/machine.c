@@ -157,6 +157,36 @@ static void allow_page(void *arg, uint64_t va, unsigned rights, const char *name
 		snprintf(x->name[i] + n, sizeof(x->name[i]) - n, "%s%s", n ? ", " : "", name);
 }
 
+struct again {
+	struct machine *x;
+	uint64_t frame, at;
+};
+
+static int again_visit(void *arg, const struct kaiser_visit *v)
+{
+	struct again *a = arg;
+
+	if (v->kind == KAISER_VISIT_LEAF && v->size == PAGE && v->pa == a->frame && v->va != a->at)
+		allow_page(a->x, v->va, KAISER_MAY_WRITE, "RSP0's page again, for 16-bit stacks");
+	return 0;
+}
+
+/* IRET to a 16-bit stack keeps bits 31 to 16 of ESP only if it happens at an address with the
+ * program's: a kernel that takes care of that maps the page of its entry stack once more. */
+static void stack16_page(struct machine *x, const struct source_cpu *c)
+{
+	struct again a = {.x = x};
+	struct kaiser_visit v;
+	uint64_t rsp0;
+
+	if (!read_at(&x->m, c->cr3, c->tr.base + 4, &rsp0, 8) ||
+	    !kaiser_translate(&x->m, c->cr3 & ADDRESS, rsp0 - 8, &v) || v.size != PAGE)
+		return;
+	a.frame = v.pa;
+	a.at = v.va;
+	kaiser_walk(&x->m, c->cr3 & ADDRESS, KAISER_KERNEL_HALF, false, again_visit, &a);
+}
+
 static void allow_needed(struct machine *x, const struct source_cpu *c)
 {
 	bool syscall = !(c->known & KAISER_KNOWN_EFER) || (c->efer & 1);
@@ -175,6 +205,8 @@ static void allow_needed(struct machine *x, const struct source_cpu *c)
 		allow_page(x, c->sysenter_eip & ~(PAGE - 1), KAISER_MAY_EXEC, "SYSENTER");
 	if ((c->ldt.selector & ~3u) && c->ldt.limit)
 		need_range(allow_page, x, c->ldt.base, c->ldt.limit + UINT64_C(1), 0, "LDT");
+	if ((c->ldt.selector & ~3u) && c->ldt.limit && (c->known & KAISER_KNOWN_TR))
+		stack16_page(x, c);
 	if (!(c->known & KAISER_KNOWN_TR) || !read_at(&x->m, c->cr3, c->tr.base + 0x66, &iomap, 2))
 		return;
 	map = c->tr.base + iomap;

@@ -3,7 +3,8 @@
 /* CFLAGS: -no-pie -pthread */
 /*
  * modify_ldt, and programs that run on segments of the LDT: code of 32 and 16 bits, stacks of 16
- * bits, segments that go away. What holds on Linux must hold here.
+ * bits, segments that go away. And the GDT's TLS entries, which are one thread's as well. What
+ * holds on Linux must hold here.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -345,6 +346,75 @@ static void life(void)
 	      after);
 }
 
+/* ---- the GDT's TLS entries: set_thread_area, a call of 32-bit programs ---- */
+
+static struct segment area; /* below 4 GiB */
+
+static int set_area(uint32_t entry, uint32_t base, uint32_t flags)
+{
+	int r;
+
+	area = (struct segment){entry, base, 3, flags};
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "0"(243), "b"(&area)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+static int child_without(const int *p)
+{
+	unsigned seen = 0;
+	char c;
+
+	while (read(p[0], &c, 1) == 1 && c != 'q') {
+		for (unsigned e = 12; e <= 14; e++)
+			seen += access_of((uint16_t)(e << 3 | 3)) != 0;
+		if (write(p[3], &c, 1) != 1)
+			return 2;
+	}
+	return seen != 0;
+}
+
+static void tls(void)
+{
+	static const uint32_t word = 0x715;
+	unsigned cpu0 = 1, good = 0, sel;
+	int p[4], status = 0, pid;
+	uint32_t v = 0;
+	char c = 'x';
+
+	if (set_area(12, 0, SEG_READ_EXEC_ONLY | SEG_NOT_PRESENT) == -ENOSYS) {
+		ktap_skip("TLS entries", "no 32-bit calls here");
+		return;
+	}
+	syscall(SYS_sched_setaffinity, 0, sizeof(cpu0), &cpu0);
+	if (pipe(p) || pipe(p + 2) || (pid = fork()) < 0)
+		return;
+	if (pid == 0)
+		_exit(child_without(p));
+	CHECK(set_area(~0u, (uint32_t)(uintptr_t)&word, SEG_READ_EXEC_ONLY) == -EINVAL,
+	      "a TLS entry of 16 bits is EINVAL: no stack of it could be kept right");
+	CHECK(set_area(~0u, (uint32_t)(uintptr_t)&word, SEG_32BIT | SEG_READ_EXEC_ONLY) == 0 &&
+		      area.entry >= 12 && area.entry <= 14,
+	      "a TLS entry");
+	sel = area.entry << 3 | 3;
+	for (unsigned i = 0; i < 200; i++) {
+		__asm__ volatile("movl %1, %%gs; movl %%gs:0, %0" : "=&r"(v) : "r"(sel));
+		good += v == word;
+		if (write(p[1], &c, 1) != 1 || read(p[2], &c, 1) != 1)
+			break;
+		__asm__ volatile("movl %%gs:0, %0" : "=&r"(v));
+		good += v == word;
+	}
+	__asm__ volatile("movl %0, %%gs" ::"r"(0));
+	c = 'q';
+	if (write(p[1], &c, 1) == 1)
+		waitpid(pid, &status, 0);
+	CHECK(good == 400, "200 turns with another process on its CPU: always there");
+	CHECK(status == 0, "and never seen by the other: %s", ktap_status(status));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "exec"))
@@ -360,6 +430,7 @@ int main(int argc, char **argv)
 	stack16_timer();
 	bad();
 	life();
+	tls();
 	ldt_threads();
 	return ktap_end();
 }

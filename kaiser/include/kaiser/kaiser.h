@@ -90,9 +90,10 @@ struct kaiser_config {
 	void *ctx;
 	/* Where the window goes: 2 MiB aligned, chosen at random by the host, independently of
 	 * where the kernel lies, but within 2 GiB of its text (gates jump there directly). Nothing
-	 * may be mapped in [window, window + kaiser_window_bytes(cpus)). */
+	 * may be mapped in [window, window + kaiser_window_bytes_for(cpus, extra_pages)). */
 	uint64_t window;
 	unsigned cpus;           /* how many CPUs will ever be prepared, 1 to KAISER_MAX_CPUS */
+	unsigned extra_pages;    /* room for kaiser_extra_add(), of each CPU; 0 to 256 */
 	unsigned host_pages;     /* of host data behind the private pages, 1 to 12 */
 	kaiser_pa_t kernel_root; /* the host's top-level table: its kernel half is copied to every
 				  * kernel root, so its top-level entries must be final */
@@ -154,6 +155,7 @@ struct kaiser {
 	struct kaiser_space empty; /* what runs when the host names no space */
 	unsigned levels;           /* of paging: 4 or 5 */
 	bool nx;                   /* EFER.NXE is on */
+	bool iomaps;               /* kaiser_iomap_enable() was called. atomic */
 	bool pge;                  /* CR4.PGE exists */
 	bool tails_open;           /* exits without a CR3 write exist in the kernel view */
 	unsigned opted_out;        /* spaces that are */
@@ -168,6 +170,8 @@ bool kaiser_policy_parse_nopcid(const char *cmdline);
 
 /* Bytes of address space the window takes for that many CPUs, a multiple of 2 MiB. any. */
 uint64_t kaiser_window_bytes(unsigned cpus);
+/* The same with room for extra mappings: config.extra_pages. any. */
+uint64_t kaiser_window_bytes_for(unsigned cpus, unsigned extra_pages);
 
 /* Checks the machine, decides the policy, builds the two views and the IDT and maps them into the
  * kernel half. k zeroed. boot. KAISER_E_ARG, _STATE, _NOMEM, _MAP, or why the machine is refused;
@@ -237,6 +241,32 @@ int kaiser_space_set_ldt(struct kaiser_space *s, const uint64_t *descriptors, un
 /* Copies up to count descriptors from the first on; returns how many the LDT has, zeros at its end
  * included. The host keeps kaiser_space_set_ldt() of s out meanwhile. any. */
 unsigned kaiser_space_get_ldt(const struct kaiser_space *s, uint64_t *descriptors, unsigned count);
+
+/* ---- what user roots map besides ---------------------------------------------------------- */
+
+/* Memory that hardware needs in user mode, such as a debug store: `pages` pages from va on, which
+ * the host owns (each by ops->virt_to_phys), become visible under the kernel roots of all CPUs and
+ * the user roots of this one, supervisor, never executable, at *at in the window. prot:
+ * KAISER_PROT_R or _W. User mode may read them by a side channel: no address and no secret may be
+ * in them. The host serialises calls. task; boot. KAISER_E_ARG, _NOMEM, _MAP; _STATE: no room
+ * (config.extra_pages, and eight ranges a CPU). */
+int kaiser_extra_add(struct kaiser *k, unsigned cpu, void *va, unsigned pages, unsigned prot,
+		     uint64_t *at);
+/* Takes such a range out again, flushed everywhere when it returns. task. KAISER_E_ARG. */
+int kaiser_extra_remove(struct kaiser *k, unsigned cpu, uint64_t at);
+
+/* ---- I/O ports ---------------------------------------------------------------------------- */
+
+#define KAISER_IOMAP_BYTES 8192 /* a bit a port; set: not allowed */
+
+/* Before the first kaiser_iomap_load(): three pages for each CPU, prepared or to be. The host
+ * serialises it with kaiser_cpu_prepare(). task. KAISER_E_NOMEM, _MAP; it may be tried again. */
+int kaiser_iomap_enable(struct kaiser *k);
+/* The ports that user mode may use on this CPU from its next exit on; NULL: none. They are copied,
+ * unless this CPU has had them last: id, never 0, stands for what they are. kaiser_space_switch()
+ * to another space takes them away, so set them after it, at each switch of threads. irqoff. */
+void kaiser_iomap_load(struct kaiser *k, const uint64_t denied[KAISER_IOMAP_BYTES / 8],
+		       uint64_t id);
 
 /* ---- isolation on and off, at run time --------------------------------------------------- */
 /* The host serialises these two, and kaiser_space_evict() of a space that opted out. */
