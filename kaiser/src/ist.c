@@ -5,10 +5,11 @@
  */
 #include "internal.h"
 
-extern const char kaiser_entry_nmi[], kaiser_nmi_saved[], kaiser_nmi_cr3_saved[],
+extern const char kaiser_entry_db[], kaiser_entry_nmi[], kaiser_nmi_saved[], kaiser_nmi_cr3_saved[],
 	kaiser_nmi_head_end[], kaiser_nmi[], kaiser_nmi_safe[], kaiser_nmi_nested_done[],
 	kaiser_nmi_edge[], kaiser_nmi_edge_end[], kaiser_tail_nmi[], kaiser_tail_nmi_end[],
 	kaiser_tail_nmi_nested[], kaiser_tail_nmi_nested_done[], kaiser_tail_nmi_nested_end[],
+	kaiser_tail_nmi_restart[], kaiser_tail_nmi_restart_cr3[], kaiser_tail_nmi_restart_end[],
 	kaiser_entry_sysenter[], kaiser_entry_sysenter_end[], kaiser_sysenter_entry[],
 	kaiser_sysenter_flags_done[];
 
@@ -43,14 +44,21 @@ static void rebuild_nmi(struct kaiser_cpu *c, struct save_area *sa)
 		*r14 = sa->regs.r14;
 		return;
 	}
-	/* Between these two the interrupted CR3 is in r14 only. */
-	if (!(head && ip < window_va(k, kaiser_nmi_cr3_saved)) &&
-	    ip != window_va(k, kaiser_nmi_nested_done) &&
-	    ip != window_va(k, kaiser_tail_nmi_nested_done))
+	if (inside(k, ip, kaiser_tail_nmi_restart, kaiser_tail_nmi_restart_end)) {
+		/* A restart has loaded all but rax, and CR3 too unless it is about to. */
+		if (ip < window_va(k, kaiser_tail_nmi_restart_cr3))
+			sa->cr3 = sa->regs.ax & ~KAISER_NOFLUSH;
+	} else if (!(head && ip < window_va(k, kaiser_nmi_cr3_saved)) &&
+		   ip != window_va(k, kaiser_nmi_nested_done) &&
+		   ip != window_va(k, kaiser_tail_nmi_nested_done)) {
+		/* Between these the interrupted CR3 is in r14 only. */
 		sa->cr3 = sa->regs.r14 & ~KAISER_NOFLUSH; /* set by the tail */
+	}
 	sa->regs.ax = *ax;
 	sa->regs.cx = *cx;
 	sa->regs.r14 = *r14;
+	/* So that a second #MC, which runs all this again, finds it done. */
+	sa->regs.ip = window_va(k, kaiser_entry_nmi);
 }
 
 static int mend_nmi(struct kaiser_cpu *c, struct save_area *sa)
@@ -63,7 +71,8 @@ static int mend_nmi(struct kaiser_cpu *c, struct save_area *sa)
 		return KAISER_IST_NMI_EXIT;
 	if (inside(k, ip, kaiser_entry_nmi, kaiser_nmi_head_end) ||
 	    inside(k, ip, kaiser_nmi, kaiser_nmi_safe) ||
-	    inside(k, ip, kaiser_tail_nmi_nested, kaiser_tail_nmi_nested_end)) {
+	    inside(k, ip, kaiser_tail_nmi_nested, kaiser_tail_nmi_nested_end) ||
+	    inside(k, ip, kaiser_tail_nmi_restart, kaiser_tail_nmi_restart_end)) {
 		rebuild_nmi(c, sa);
 		return KAISER_IST_NMI_RESTART;
 	}
@@ -107,6 +116,27 @@ static uint64_t debug_event(const struct kaiser *k, struct pt_regs *regs)
 	return dr7;
 }
 
+/*
+ * A #DB at the very first instruction of the #DB head has taken the frame of the one before, which
+ * came from user mode: the kernel itself sets no TF and breaks on no address of its own. A CPU
+ * merges what one instruction causes into one #DB, but for a breakpoint that MOV SS holds back
+ * behind an INT1; an emulator may not (QEMU's TCG: a single step and a data breakpoint). All
+ * registers are the user's still but for what the frame held: the thread is sent on at 0, with a
+ * debug exception to explain it.
+ */
+static int lost_debug(struct kaiser_cpu *c, const struct save_area *sa)
+{
+	struct pt_regs *user = (struct pt_regs *)c->kstack_top - 1;
+
+	*user = sa->regs;
+	user->ip = user->sp = 0;
+	user->cs = KAISER_USER_CS;
+	user->ss = KAISER_USER_DS;
+	user->flags = 0x202;
+	hw_wrmsr(MSR_KERNEL_GS_BASE, sa->gs);
+	return KAISER_IST_LOST;
+}
+
 int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
 {
 	struct save_area *sa = (struct save_area *)regs;
@@ -115,6 +145,8 @@ int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
 	int then;
 
 	kaiser_trace_event(regs, vector, sa->cr3, sa->gs);
+	if (vector == 1 && regs->ip == window_va(c->k, kaiser_entry_db))
+		return lost_debug(c, sa);
 	if (vector == 1)
 		dr7 = debug_event(c->k, regs);
 	else if (vector == 18)

@@ -80,7 +80,11 @@ void ia32_syscall(struct pt_regs *regs, unsigned how)
 {
 	current->ia32 = IA32_CALL | IA32_TIME32;
 	irq_enable();
-	if (how == KAISER_IA32_INT80 || registers_as_after_int80(regs, how))
+	if (how != KAISER_IA32_INT80 && !registers_as_after_int80(regs, how))
+		;
+	else if (current->syscall_work)
+		ptrace_syscall(regs, dispatch);
+	else
 		dispatch(regs);
 	irq_disable();
 	exit_to_user_work(regs, true);

@@ -10,7 +10,7 @@ typedef unsigned long long ull;
 /* One moment of a process, taken under its locks. */
 struct snapshot {
 	char name[16], state;
-	int pid, tid, ppid, pgid, sid, tty_nr, tpgid, nthreads, nice, exit_status;
+	int pid, tid, ppid, tracer, pgid, sid, tty_nr, tpgid, nthreads, nice, exit_status;
 	struct cred cred;
 	sigset_t pending, shared, blocked, ignored, caught;
 	uint64_t utime, stime, cutime, cstime, start_ns;
@@ -32,6 +32,9 @@ static char state_letter(const struct task *t)
 		return 'D';
 	case TASK_SLEEPING_INTR:
 		return 'S';
+	case TASK_TRACED:
+	case TASK_FROZEN:
+		return 't';
 	case TASK_STOPPED:
 		return 'T';
 	case TASK_ZOMBIE:
@@ -104,6 +107,7 @@ static void snapshot(struct snapshot *s, struct task *t, bool memory)
 	s->tty_nr = p->tty != NULL ? RDEV_TTYS0 : 0;
 	s->tpgid = p->tty != NULL ? p->tty->pgrp : -1;
 	s->nthreads = (int)p->nthreads;
+	s->tracer = t->ptrace.tracer != NULL ? t->ptrace.tracer->tid : 0;
 	s->nice = p->nice;
 	s->exit_status = p->exit_status;
 	s->cred = p->cred;
@@ -162,6 +166,8 @@ static const char *state_word(char c)
 		return "disk sleep";
 	case 'T':
 		return "stopped";
+	case 't':
+		return "tracing stop";
 	case 'Z':
 		return "zombie";
 	default:
@@ -175,8 +181,8 @@ int procfs_pid_status(struct seq *out, struct task *t)
 	snapshot(&s, t, true);
 	const struct cred *c = &s.cred;
 	seq_printf(out, "Name:\t%s\nState:\t%c (%s)\n", s.name, s.state, state_word(s.state));
-	seq_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", s.pid, s.tid,
-		   s.ppid);
+	seq_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", s.pid, s.tid,
+		   s.ppid, s.tracer);
 	/* The file system's ids follow the effective ones. */
 	seq_printf(out, "Uid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->euid);
 	seq_printf(out, "Gid:\t%u\t%u\t%u\t%u\n", c->gid, c->egid, c->sgid, c->egid);

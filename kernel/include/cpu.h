@@ -43,6 +43,9 @@ static inline struct cpu *this_cpu(void)
 	return c;
 }
 
+/* In the same word: the running task's system calls are traced (task.syscall_work). sys/entry.S. */
+#define CALL_TRACED 2
+
 /*
  * This CPU's next exit to user mode has something to look at: need_resched, a signal, a mask that
  * is to be put back. One word, in a line that every exit reads anyway, so that nothing else is read
@@ -51,12 +54,21 @@ static inline struct cpu *this_cpu(void)
  */
 static inline void exit_work_set(void)
 {
-	__asm__ volatile("movl $1, %%gs:%c0" ::"i"(KAISER_GS_HOST_WORD) : "memory");
+	__asm__ volatile("orl $1, %%gs:%c0" ::"i"(KAISER_GS_HOST_WORD) : "memory");
 }
 
 static inline void exit_work_clear(void)
 {
-	__asm__ volatile("movl $0, %%gs:%c0" ::"i"(KAISER_GS_HOST_WORD) : "memory");
+	__asm__ volatile("andl $%c1, %%gs:%c0" ::"i"(KAISER_GS_HOST_WORD), "i"(CALL_TRACED)
+			 : "memory");
+}
+
+/* At a switch: the next task may have work, and its system calls go the long way or not. */
+static inline void exit_work_switch(bool traced)
+{
+	uint32_t v = traced ? CALL_TRACED | 1 : 1;
+
+	__asm__ volatile("movl %0, %%gs:%c1" ::"r"(v), "i"(KAISER_GS_HOST_WORD) : "memory");
 }
 
 static inline bool exit_work_is_set(void)

@@ -100,6 +100,12 @@ void filemap_cut(struct inode *in, uint64_t end);
 
 /* Another process's memory, for /proc/PID/cmdline and (later) ptrace: bytes copied or -errno. */
 long mm_peek(struct mm *mm, uint64_t va, void *dst, size_t n);
+/* The same, written. Pages that are read-only to the program are written too, in a copy of its own:
+ * breakpoints in code. -EIO where they are shared with others. */
+long mm_poke(struct mm *mm, uint64_t va, const void *src, size_t n);
+/* The memory at a physical address is broken. If mm maps it, it keeps the page for ever, so that
+ * nobody else gets it, and *va is where it has it. Task context. */
+bool mm_lose_page(struct mm *mm, uint64_t pa, uint64_t *va);
 
 /* proc/ldt.c: `to`, not run yet, gets a copy of from's LDT. from->lock held. 0 or -ENOMEM. */
 int ldt_copy(struct mm *to, const struct mm *from);

@@ -42,7 +42,7 @@ const char *port_isolation_word(const struct mm *mm);
 /* sys/traps.c: what the gates lead to. Interrupts off. */
 void trap_exception(struct pt_regs *regs, unsigned vector);
 void trap_debug(struct pt_regs *regs, uint64_t dr6);
-void trap_machine_check(struct pt_regs *regs);
+void trap_machine_check(struct pt_regs *regs); /* sys/machine_check.c */
 noreturn void trap_double_fault(struct pt_regs *regs, uint64_t cr2);
 void trap_nmi(struct pt_regs *regs);
 

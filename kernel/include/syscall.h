@@ -69,6 +69,9 @@ static inline uint64_t syscall_bounded(uint64_t nr, uint64_t n)
 /* Each missing call is named once, if the command line asks for it. */
 void syscall_log_missing(uint64_t nr, bool ia32);
 
+/* From sys/entry.S: a call of a task that is traced. */
+void syscall_traced(struct pt_regs *regs);
+
 /* struct timespec and friends as programs see them. */
 struct k_timespec {
 	int64_t sec, nsec;

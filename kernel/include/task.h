@@ -8,6 +8,7 @@
 #include "cpu.h"
 #include "list.h"
 #include "mm.h"
+#include "ptrace.h"
 #include "signal.h"
 #include "sync.h"
 
@@ -37,6 +38,8 @@ enum task_state {
 	TASK_STOPPED,
 	TASK_ZOMBIE,
 	TASK_DEAD,
+	TASK_TRACED, /* in a stop of its tracer's: only that, or death, wakes it */
+	TASK_FROZEN, /* the same while the tracer works on it: nothing else wakes it */
 };
 
 struct sigaction_k { /* as rt_sigaction passes it */
@@ -98,6 +101,7 @@ struct process {
 	int leader_status;        /* of a leader that left before the other threads */
 	bool orphan_hup;          /* exit.c: its group is to get SIGHUP and SIGCONT */
 	int exit_signal;          /* what the parent gets: SIGCHLD, or as clone() asked */
+	int parent_tid;           /* the thread that made it, which PTRACE_TRACEME names */
 	struct waitq thread_wait; /* exec waits here for the other threads to leave */
 	struct task *exec_thread; /* the thread that exec spares, while it waits */
 	uint64_t rlim_sigpending, hard_sigpending;
@@ -146,8 +150,11 @@ struct task {
 	void (*kthread_fn)(void *);
 	void *kthread_arg;
 	struct pt_regs *user_regs; /* top of the kernel stack */
-	bool on_rq;                /* running, queued, or between two queues. Its queue's lock */
-	bool wait_intr;            /* how wait_sleep() sleeps */
+	unsigned syscall_work;     /* SYSCALL_*: a system call takes the long way. ptrace.h */
+	struct ptrace_state ptrace;
+	struct debugreg debugreg;
+	bool on_rq;         /* running, queued, or between two queues. Its queue's lock */
+	bool wait_intr;     /* how wait_sleep() sleeps */
 	bool killed;        /* another thread execs: this one leaves. Set with siglock held */
 	unsigned timer_cpu; /* whose list timer_link is in */
 	uint16_t user_ds, user_es, user_fs, user_gs; /* selectors; valid while not running */
@@ -240,5 +247,11 @@ void *fpu_alloc(void);          /* a clean area; NULL */
 void fpu_free(void *area);
 void fpu_copy(void *to, const void *from);
 unsigned fpu_size(void);
+/* signal_fpu.c: the area of t, which is off its CPU, is made what user memory has at va: bytes is
+ * FXSAVE_BYTES (x87 and SSE, the rest stays) or fpu_size(). 0, -EFAULT, -ENOMEM; -EINVAL where
+ * Linux refuses: bits of MXCSR or state components that this CPU has not, another format. */
+enum { FXSAVE_BYTES = 512, FPU_OFF_SW = 464 };
+int fpu_image_set(struct task *t, uint64_t va, unsigned bytes);
+uint64_t fpu_features(void); /* XCR0 */
 
 #endif

@@ -154,28 +154,3 @@ int populate_locked(struct mm *mm, uint64_t start, uint64_t end)
 	}
 	return 0;
 }
-
-long mm_peek(struct mm *mm, uint64_t va, void *dst, size_t n)
-{
-	size_t done = 0;
-	int err = 0;
-
-	if (!user_range_ok(va, n))
-		return -EFAULT;
-	mutex_lock(&mm->lock);
-	while (done < n) {
-		uint64_t off = (va + done) & (PAGE_SIZE - 1);
-		size_t part = MIN(n - done, PAGE_SIZE - off);
-		uint64_t *e;
-
-		err = fault_locked(mm, va + done, false, false);
-		if (err)
-			break;
-		e = tree_find(mm_live(mm), va + done);
-		kassert(e && *e & PTE_P);
-		memcpy((char *)dst + done, (char *)phys_to_virt(*e & PTE_ADDR) + off, part);
-		done += part;
-	}
-	mutex_unlock(&mm->lock);
-	return done > 0 ? (long)done : err;
-}

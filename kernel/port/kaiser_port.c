@@ -240,8 +240,10 @@ void kaiser_on_nmi(struct pt_regs *regs)
 void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6)
 {
 	trap_debug(regs, dr6);
-	if (kaiser_user_mode(regs))
-		exit_to_user_work(regs, false);
+	if (!kaiser_user_mode(regs))
+		return;
+	exit_to_user_work(regs, false);
+	debugreg_load(&current->debugreg); /* the library cleared DR7 */
 }
 
 void kaiser_on_machine_check(struct pt_regs *regs)

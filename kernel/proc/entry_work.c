@@ -8,6 +8,8 @@
 
 void exit_to_user_slow(struct pt_regs *regs, bool in_syscall)
 {
+	bool syscall = in_syscall;
+
 	for (;;) {
 		const struct task *t = current;
 
@@ -24,6 +26,8 @@ void exit_to_user_slow(struct pt_regs *regs, bool in_syscall)
 		if (!signal_work(regs, in_syscall))
 			return;
 		irq_enable();
+		if (!syscall)
+			regs->orig_ax = UINT64_MAX; /* what a tracer sees: no call is under way */
 		signal_deliver(regs, in_syscall);
 		irq_disable();
 		in_syscall = false; /* a call is restarted, or not, once */

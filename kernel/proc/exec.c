@@ -58,6 +58,7 @@ static int become_only_thread(void)
 	p->exec_thread = NULL;
 	if (t != p->leader) {
 		old = p->leader;
+		ptrace_unlink_locked(old, 0);
 		tid_unhash_locked(old);
 		tid_unhash_locked(t);
 		t->tid = p->pid;
@@ -92,6 +93,8 @@ static void reset_cpu_state(struct task *t, uint64_t ip, uint64_t sp, bool ia32)
 
 	fpu_reset(t);
 	segments_reset();
+	t->debugreg = (struct debugreg){0};
+	debugreg_load(&t->debugreg);
 	t->fs_base = t->gs_base = 0;
 	memset(t->tls, 0, sizeof(t->tls));
 	ia32_tls_load(t);
@@ -207,6 +210,7 @@ static int run_elf(struct file *f, const char *path, const char *execfn, char *c
 	struct mm *mm = mm_create();
 	struct files *files = NULL;
 	uint64_t sp = 0;
+	int old_tid = current->tid;
 	int err = -ENOMEM;
 
 	if (load && mm)
@@ -222,6 +226,7 @@ static int run_elf(struct file *f, const char *path, const char *execfn, char *c
 		own_files(current, files);
 		port_isolation_exec(mm);
 		commit(mm, load->image.entry, sp, load->image.ia32, execfn);
+		ptrace_exec(old_tid);
 	} else {
 		if (files)
 			files_put(files);

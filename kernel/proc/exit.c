@@ -103,7 +103,8 @@ static bool reparent_children(struct process *p, struct list *gone)
 		list_for_each_entry (t, &c->threads, struct task, thread_link)
 			task_head_update(t);
 		c->exit_signal = SIGCHLD;
-		if (!c->zombie)
+		/* One that a tracer is to hear of first is left to it. */
+		if (!c->zombie || c->leader->ptrace.tracer)
 			continue;
 		if (unwanted) {
 			process_unlink_locked(c);
@@ -142,8 +143,7 @@ static void child_info(const struct process *p, struct siginfo *info)
 	info->status = sig ? sig : p->exit_status >> 8 & 0xff;
 }
 
-/* The last thread left. task_lock held. True if the process is unlinked: nobody will wait. */
-static bool become_zombie(struct process *p)
+bool zombie_tell_parent_locked(struct process *p)
 {
 	struct process *parent = p->parent;
 	struct siginfo info;
@@ -155,8 +155,6 @@ static bool become_zombie(struct process *p)
 		reap = act->handler == SIG_IGN || act->flags & SA_NOCLDWAIT;
 		tell = act->handler != SIG_IGN;
 	}
-	p->stopped = p->stopped_report = p->continued_report = false;
-	p->zombie = true;
 	child_info(p, &info);
 	if (reap)
 		process_unlink_locked(p);
@@ -164,6 +162,14 @@ static bool become_zombie(struct process *p)
 		signal_send_process(parent->leader, p->exit_signal, &info);
 	wake_all(&parent->child_wait);
 	return reap;
+}
+
+/* The last thread left. task_lock held. True if the process is unlinked: nobody will wait. */
+static bool become_zombie(struct process *p)
+{
+	p->stopped = p->stopped_report = p->continued_report = false;
+	p->zombie = true;
+	return !ptrace_zombie_locked(p) && zombie_tell_parent_locked(p);
 }
 
 static void end_process(struct process *p)
@@ -198,7 +204,7 @@ static void end_process(struct process *p)
 static bool leave_process(struct process *p, struct task *t, int status)
 {
 	uint64_t irq = spin_lock_irqsave(&task_lock);
-	bool last, leader = t == p->leader;
+	bool last, leader = t == p->leader, kept;
 
 	spin_lock(&p->siglock);
 	p->gone_utime_ns += t->utime_ns;
@@ -214,11 +220,12 @@ static bool leave_process(struct process *p, struct task *t, int status)
 	if (last && !p->exiting)
 		p->exit_status = p->leader_status;
 	spin_unlock(&p->siglock);
-	if (!leader)
+	kept = leader || ptrace_thread_dead_locked(t, p->exiting ? p->exit_status : status);
+	if (!kept)
 		tid_unhash_locked(t);
 	wake_all(&p->thread_wait);
 	spin_unlock_irqrestore(&task_lock, irq);
-	if (!leader)
+	if (!kept)
 		task_put(t);
 	return last;
 }
@@ -240,6 +247,8 @@ noreturn void task_exit_thread(int status)
 	irq_enable();
 	if (!p)
 		kthread_exit();
+	ptrace_exit(status);
+	ptrace_exit_tracer();
 	task_leave_memory(t);
 	drop_resources(t);
 	vfork_release(t);

@@ -61,6 +61,8 @@ static void copy_cpu_state(struct task *t, struct pt_regs *regs, uint64_t flags,
 
 	*t->user_regs = *regs;
 	t->user_regs->ax = 0;
+	if (self->ptrace.forced_tf)
+		t->user_regs->flags &= ~FLAGS_TF;
 	if (stack)
 		t->user_regs->sp = stack;
 
@@ -137,7 +139,7 @@ static void copy_process(struct process *to, struct process *from, uint64_t flag
 }
 
 /* Gives t its number and its place: in `p`, or for a new thread in the current process. */
-static int publish(struct task *t, struct process *p, uint64_t flags, uint64_t ptid)
+static int publish(struct task *t, struct process *p, uint64_t flags, uint64_t ptid, int *event)
 {
 	struct process *self = current->proc, *home = p ? p : self;
 	uint64_t irq = spin_lock_irqsave(&task_lock);
@@ -166,10 +168,12 @@ static int publish(struct task *t, struct process *p, uint64_t flags, uint64_t p
 		p->sid = self->sid;
 		p->tty = self->tty;
 		p->parent = parent;
+		p->parent_tid = current->tid;
 		list_add_tail(&parent->children, &p->sibling);
 		list_add_tail(&process_list, &p->all);
 	}
 	task_head_update(t);
+	*event = ptrace_fork_locked(t, flags);
 out:
 	spin_unlock_irqrestore(&task_lock, irq);
 	if (tid > 0 && flags & CLONE_PARENT_SETTID)
@@ -218,6 +222,7 @@ long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t p
 	struct process *p = NULL;
 	struct task *t;
 	long err = check_flags(flags, tls);
+	int event = 0;
 	bool vfork = flags & CLONE_VFORK;
 
 	if (err)
@@ -256,7 +261,7 @@ long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t p
 		t->vfork_done = &vfork_queue;
 		task_get(t);
 	}
-	err = publish(t, p, flags, ptid);
+	err = publish(t, p, flags, ptid, &event);
 	if (err < 0) {
 		if (vfork)
 			task_put(t);
@@ -265,9 +270,12 @@ long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t p
 	}
 	__atomic_add_fetch(&task_forks, 1, __ATOMIC_RELAXED);
 	sched_enqueue_new(t);
+	if (event)
+		ptrace_fork_report(event, (int)err);
 	if (vfork) {
 		vfork_wait(t);
 		task_put(t);
+		ptrace_vfork_done((int)err);
 	}
 	return err;
 }

@@ -8,7 +8,6 @@
 #include "task.h"
 
 enum {
-	FXSAVE_BYTES = 512,
 	FCW_OFFSET = 0,
 	MXCSR_OFFSET = 24,
 	FCW_INIT = 0x37f,

@@ -67,6 +67,7 @@ long sigaction_change(int sig, const struct sigaction_k *new, struct sigaction_k
 long sigsuspend(sigset_t set);
 long sigqueue_process(int pid, int sig, const struct siginfo *info);
 long sigqueue_thread(int tgid, int tid, int sig, const struct siginfo *info);
+#define FLAGS_TF BIT(8)
 
 /* ---- signal_frame.c ---- */
 /* Builds the handler's frame on the user stack and points regs at the handler: 0 or -EFAULT. */
@@ -74,6 +75,7 @@ int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
 		      const struct sigaction_k *act, sigset_t saved_mask);
 /* Linux's 128 bytes. 0 or -EFAULT. */
 int siginfo_to_user(uint64_t va, const struct siginfo *info);
+int siginfo_from_user(uint64_t va, struct siginfo *info);
 /* sigaltstack's rules; sp is the user stack pointer. old and/or new may be 0. 0 or -errno. */
 long altstack_change(uint64_t new_va, uint64_t old_va, uint64_t sp);
 
@@ -148,6 +150,10 @@ extern struct process *init_process;
 /* ---- sched.c ---- */
 /* Wakes t if its state is in `states` (bit = enum task_state); false if it was not. Any context. */
 bool sched_wake_if(struct task *t, unsigned states);
+/* From one sleeping state to another; false if it was not in `from`. Any context. */
+bool sched_change_state(struct task *t, enum task_state from, enum task_state to);
+/* Until t, which sleeps and is not woken meanwhile, has left its stack. Interrupts on. */
+void sched_wait_off_cpu(const struct task *t);
 /* Changes where t may run and moves it if it must. Some CPU of mask is up. Any context. */
 void sched_set_affinity(struct task *t, uint64_t mask);
 uint64_t sched_online(void); /* CPUs that run tasks */
@@ -163,6 +169,9 @@ noreturn void task_first_run(struct task *prev); /* kthread.c, from task_entry *
 void sched_first_run(struct task *prev);         /* what it does first */
 
 /* ---- exit.c ---- */
+/* A zombie's parent, or whoever it now has, hears of it. True if it is unlinked, since nobody will
+ * wait: the caller drops the tree's references. task_lock held. */
+bool zombie_tell_parent_locked(struct process *p);
 /* Makes every thread of p but `spare` leave: sets ->killed. task_lock and siglock held. */
 void process_kill_threads_locked(struct process *p, const struct task *spare);
 /* True if t must die before it sees user mode again. */

@@ -196,6 +196,25 @@ bool sched_wake_if(struct task *t, unsigned states)
 	return true;
 }
 
+bool sched_change_state(struct task *t, enum task_state from, enum task_state to)
+{
+	uint64_t irq = irq_save();
+	struct rq *rq = task_rq_lock(t);
+	bool was = t->state == from;
+
+	if (was)
+		__atomic_store_n(&t->state, to, __ATOMIC_SEQ_CST);
+	spin_unlock(&rq->lock);
+	irq_restore(irq);
+	return was;
+}
+
+void sched_wait_off_cpu(const struct task *t)
+{
+	while (__atomic_load_n(&t->on_cpu, __ATOMIC_ACQUIRE))
+		cpu_relax();
+}
+
 void sched_wake(struct task *t)
 {
 	sched_wake_if(t, BIT(TASK_SLEEPING) | BIT(TASK_SLEEPING_INTR) | BIT(TASK_STOPPED));
@@ -316,10 +335,12 @@ static void switch_to(struct rq *rq, struct task *prev, struct task *next)
 		ia32_tls_load(next);
 	if (next->kstack)
 		kaiser_set_kernel_stack(kstack_top(next->kstack));
-	exit_work_set(); /* signals may wait for it */
+	exit_work_switch(next->syscall_work != 0); /* signals may wait for it */
 	if (next->fpu)
 		user_state_load(next);
 	ioports_switch(next);
+	if ((prev->debugreg.dr7 | next->debugreg.dr7) & DR7_ENABLE_MASK)
+		debugreg_load(&next->debugreg);
 	finish_switch(switch_stacks(prev, next));
 }
 

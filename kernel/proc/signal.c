@@ -21,7 +21,8 @@ void signal_kick(struct task *t, bool fatal)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (t == current)
 		exit_work_set();
-	if (sched_wake_if(t, BIT(TASK_SLEEPING_INTR) | (fatal ? BIT(TASK_STOPPED) : 0)))
+	if (sched_wake_if(t, BIT(TASK_SLEEPING_INTR) |
+				     (fatal ? BIT(TASK_STOPPED) | BIT(TASK_TRACED) : 0)))
 		return;
 	if (!t->on_cpu || t == current)
 		return;
@@ -61,6 +62,7 @@ static void prepare_job_control(struct process *p, int sig)
 			p->stopped = false;
 			p->stopped_report = false;
 			p->continue_notify = true;
+			ptrace_group_cont_locked(p);
 		}
 		list_for_each_entry (t, &p->threads, struct task, thread_link)
 			if (t->state == TASK_STOPPED)
@@ -98,12 +100,16 @@ static int send(struct task *t, int sig, const struct siginfo *info, bool whole_
 		return -ESRCH;
 	uint64_t flags = spin_lock_irqsave(&p->siglock);
 	/* Who has left the process takes nothing more: its queue was emptied. */
+	if (p->exiting && sig == SIGKILL)
+		ptrace_kill_leaving_locked(p);
 	if (p->nthreads == 0 || p->exiting || init_refuses(p, sig, info) ||
 	    (!whole_process && list_empty(&t->thread_link)))
 		goto out;
 	prepare_job_control(p, sig);
-	/* A blocked signal is kept even if ignored now: sigtimedwait() may want it. */
-	if (ignored(p, sig) && !((t->blocked | t->real_blocked) & SIGMASK(sig)))
+	/* A blocked signal is kept even if ignored now: sigtimedwait() may want it. And a tracer
+	 * sees those that its task ignores. */
+	if (ignored(p, sig) && !((t->blocked | t->real_blocked) & SIGMASK(sig)) &&
+	    !(t->ptrace.tracer && sig != SIGKILL))
 		goto out;
 	err = sigqueue_add_locked(p, whole_process ? p->pending : t->pending, sig, info, false);
 	if (err)

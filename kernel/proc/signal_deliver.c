@@ -20,6 +20,12 @@ static sigset_t pending_set(const struct task *t)
 	return t->pending->set | t->proc->pending->set;
 }
 
+/* A traced thread stops once, where its tracer sees it (DUE_TRAP), and then as that decides. */
+static bool must_stay_stopped(const struct task *t)
+{
+	return *(const volatile bool *)&t->proc->stopped && !t->ptrace.tracer;
+}
+
 bool signal_pending(void)
 {
 	struct task *t = current;
@@ -27,7 +33,8 @@ bool signal_pending(void)
 	if (!p)
 		return false;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* after the caller marked itself sleeping */
-	if (!task_dying(t) && !*(volatile bool *)&p->stopped && (pending_set(t) & ~t->blocked) == 0)
+	if (!task_dying(t) && !*(volatile unsigned *)&t->ptrace.due && !must_stay_stopped(t) &&
+	    (pending_set(t) & ~t->blocked) == 0)
 		return false;
 	/* The caller may give up because of it, and the signal may be another thread's in the end:
 	 * the exit has to look whether the call is to be restarted. */
@@ -62,7 +69,7 @@ void signal_notify_parent(struct process *p, int code, int status)
 			       .status = status};
 	uint64_t flags = spin_lock_irqsave(&task_lock);
 	struct process *parent = p->parent;
-	if (parent && parent->leader) {
+	if (parent && parent->leader && !(code == CLD_STOPPED && ptrace_parent_traces_locked(p))) {
 		const struct sigaction_k *act = &parent->actions[SIGCHLD - 1];
 		if (act->handler != SIG_IGN && !(act->flags & SA_NOCLDSTOP))
 			signal_send_process(parent->leader, SIGCHLD, &info);
@@ -80,6 +87,7 @@ static void begin_stop(struct process *p, int sig)
 	p->continue_notify = false;
 	p->continued_report = false;
 	p->exit_status = sig << 8 | 0x7f;
+	ptrace_group_stop_locked(p);
 	list_for_each_entry (t, &p->threads, struct task, thread_link)
 		if (t != current)
 			signal_kick(t, false);
@@ -91,7 +99,8 @@ static void stay_stopped(struct process *p)
 	struct task *t = current;
 	for (;;) {
 		uint64_t flags = spin_lock_irqsave(&p->siglock);
-		bool stay = p->stopped && !task_dying(t) && !(pending_set(t) & SIGMASK(SIGKILL));
+		bool stay = must_stay_stopped(t) && !task_dying(t) &&
+			    !(pending_set(t) & SIGMASK(SIGKILL));
 		if (stay)
 			t->state = TASK_STOPPED;
 		spin_unlock_irqrestore(&p->siglock, flags);
@@ -109,7 +118,47 @@ static bool in_orphaned_group(const struct process *p)
 	return orphaned;
 }
 
-enum verdict { V_NONE, V_AGAIN, V_STOPPED, V_STAY, V_CONTINUED, V_CHECK_GROUP, V_HANDLE, V_DIE };
+enum verdict {
+	V_NONE,
+	V_AGAIN,
+	V_STOPPED,
+	V_STAY,
+	V_CONTINUED,
+	V_CHECK_GROUP,
+	V_HANDLE,
+	V_DIE,
+	V_TRAP,   /* stops are due that the tracer sees */
+	V_TRACED, /* *sig was taken: the tracer says what comes of it */
+};
+
+/* What comes of *sig, which has left the queue. siglock held. */
+static enum verdict dispose(struct process *p, bool orphaned, int sig, const struct siginfo *info,
+			    struct sigaction_k *act)
+{
+	struct sigaction_k *slot = &p->actions[sig - 1];
+	sigset_t bit = SIGMASK(sig);
+	if (slot->handler == SIG_IGN)
+		return V_AGAIN;
+	if (slot->handler != SIG_DFL) {
+		*act = *slot;
+		if (slot->flags & SA_RESETHAND)
+			slot->handler = SIG_DFL;
+		return V_HANDLE;
+	}
+	if (bit & SET_DEFAULT_IGNORED)
+		return V_AGAIN;
+	/* Process 1 dies of its own faults only, or if the kernel wants it dead. */
+	if (p->pid == 1 && sig != SIGKILL && !((bit & SET_FAULT) && info->code > 0))
+		return V_AGAIN;
+	if (bit & SET_STOP) {
+		if ((bit & SET_TTY_STOP) && orphaned)
+			return V_AGAIN;
+		if (!p->stopped)
+			begin_stop(p, sig);
+		return V_STOPPED;
+	}
+	return V_DIE;
+}
 
 /* Looks at one signal with siglock held and says what to do once it is dropped. */
 static enum verdict take_signal(struct process *p, bool group_known, bool orphaned, int *sig,
@@ -122,7 +171,9 @@ static enum verdict take_signal(struct process *p, bool group_known, bool orphan
 		return V_CONTINUED;
 	}
 	sigset_t wanted = pending_set(t) & ~t->blocked;
-	if (p->stopped && !(wanted & SIGMASK(SIGKILL)))
+	if (t->ptrace.due && !(wanted & SIGMASK(SIGKILL)))
+		return V_TRAP;
+	if (must_stay_stopped(t) && !(wanted & SIGMASK(SIGKILL)))
 		return V_STAY;
 	/* Before the signal leaves the queue, so that a SIGCONT meanwhile still finds it there. */
 	if ((wanted & SET_TTY_STOP) && !group_known)
@@ -131,29 +182,26 @@ static enum verdict take_signal(struct process *p, bool group_known, bool orphan
 	*sig = signal_dequeue_locked(~t->blocked, info);
 	if (*sig == 0)
 		return V_NONE;
-	struct sigaction_k *slot = &p->actions[*sig - 1];
-	sigset_t bit = SIGMASK(*sig);
-	if (slot->handler == SIG_IGN)
+	if (t->ptrace.tracer && *sig != SIGKILL)
+		return V_TRACED;
+	return dispose(p, orphaned, *sig, info, act);
+}
+
+/* Shows a signal to the tracer, and does what that left of it. */
+static enum verdict traced_signal(struct process *p, bool orphaned, int *sig, struct siginfo *info,
+				  struct sigaction_k *act)
+{
+	*sig = ptrace_signal(*sig, info);
+	if (*sig == 0)
 		return V_AGAIN;
-	if (slot->handler != SIG_DFL) {
-		*act = *slot;
-		if (slot->flags & SA_RESETHAND)
-			slot->handler = SIG_DFL;
-		return V_HANDLE;
-	}
-	if (bit & SET_DEFAULT_IGNORED)
-		return V_AGAIN;
-	/* Process 1 dies of its own faults only, or if the kernel wants it dead. */
-	if (p->pid == 1 && *sig != SIGKILL && !((bit & SET_FAULT) && info->code > 0))
-		return V_AGAIN;
-	if (bit & SET_STOP) {
-		if ((bit & SET_TTY_STOP) && orphaned)
-			return V_AGAIN;
-		if (!p->stopped)
-			begin_stop(p, *sig);
-		return V_STOPPED;
-	}
-	return V_DIE;
+	if (SIGMASK(*sig) & SET_TTY_STOP)
+		orphaned = in_orphaned_group(p);
+	uint64_t flags = spin_lock_irqsave(&p->siglock);
+	enum verdict v = V_AGAIN;
+	if (!current->killed && !p->exiting)
+		v = dispose(p, orphaned, *sig, info, act);
+	spin_unlock_irqrestore(&p->siglock, flags);
+	return v;
 }
 
 /* The next signal that has a handler, 0 if there is none. May stop; may not return. */
@@ -172,6 +220,8 @@ static int next_handled(struct siginfo *info, struct sigaction_k *act)
 		spin_unlock_irqrestore(&p->siglock, flags);
 		if (leave)
 			task_exit_thread(status);
+		if (v == V_TRACED)
+			v = traced_signal(p, orphaned, &sig, info, act);
 
 		switch (v) {
 		case V_NONE:
@@ -189,10 +239,14 @@ static int next_handled(struct siginfo *info, struct sigaction_k *act)
 		case V_CONTINUED:
 			signal_notify_parent(p, CLD_CONTINUED, SIGCONT);
 			break;
+		case V_TRAP:
+			ptrace_traps();
+			break;
 		case V_CHECK_GROUP:
 			orphaned = in_orphaned_group(p);
 			group_known = true;
 			continue;
+		case V_TRACED: /* became another */
 		case V_AGAIN:
 			break;
 		}
@@ -223,6 +277,7 @@ static void handle(struct pt_regs *regs, int sig, const struct siginfo *info,
 {
 	struct task *t = current;
 	sigset_t saved = t->restore_blocked ? t->saved_blocked : t->blocked;
+	bool stepped = t->ptrace.tracer && ptrace_step_hide(regs);
 	if (signal_frame_push(regs, sig, info, act, saved) != 0) {
 		/* Without a usable stack the program cannot be told: SIGSEGV, and if that was the
 		 * signal to be told about, the default action. */
@@ -239,6 +294,8 @@ static void handle(struct pt_regs *regs, int sig, const struct siginfo *info,
 	if (!(act->flags & SA_NODEFER))
 		blocked |= SIGMASK(sig);
 	signal_set_blocked(blocked);
+	if (stepped)
+		ptrace_step_handler();
 }
 
 void signal_deliver(struct pt_regs *regs, bool in_syscall)

@@ -14,11 +14,9 @@
 
 #define FP_XSTATE_MAGIC1 0x46505853U
 #define FP_XSTATE_MAGIC2 0x46505845U
-#define FXSAVE_BYTES     512
 #define XSAVE_MIN_BYTES  576
 #define OFF_MXCSR        24
 #define OFF_MXCSR_MASK   28
-#define OFF_SW           464
 #define OFF_XSTATE_BV    512
 #define HEADER_BYTES     64
 #define XFEATURES_FX     3 /* x87 and SSE */
@@ -29,9 +27,9 @@ struct fpx_sw_bytes {
 	uint32_t xstate_size, padding[7];
 };
 _Static_assert(sizeof(struct fpx_sw_bytes) == 48, "the software words of an FXSAVE image");
-_Static_assert(OFF_SW + sizeof(struct fpx_sw_bytes) == FXSAVE_BYTES, "they end the image");
+_Static_assert(FPU_OFF_SW + sizeof(struct fpx_sw_bytes) == FXSAVE_BYTES, "they end the image");
 
-static uint64_t xcr0(void)
+uint64_t fpu_features(void)
 {
 	uint32_t lo, hi;
 	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
@@ -70,11 +68,12 @@ int signal_fpu_to_user(uint64_t va)
 		sw.magic1 = FP_XSTATE_MAGIC1;
 		sw.xstate_size = bytes;
 		sw.extended_size = bytes + (uint32_t)sizeof(magic2);
-		sw.xfeatures = xcr0();
+		sw.xfeatures = fpu_features();
 		if (copy_to_user(va + bytes, &magic2, sizeof(magic2)) != 0)
 			return -EFAULT;
 	}
-	if (copy_to_user(va, t->fpu, bytes) != 0 || copy_to_user(va + OFF_SW, &sw, sizeof(sw)) != 0)
+	if (copy_to_user(va, t->fpu, bytes) != 0 ||
+	    copy_to_user(va + FPU_OFF_SW, &sw, sizeof(sw)) != 0)
 		return -EFAULT;
 	return 0;
 }
@@ -89,7 +88,7 @@ void signal_fpu_clear(void)
 static uint32_t extended_bytes(uint64_t va, struct fpx_sw_bytes *sw)
 {
 	uint32_t magic2;
-	if (!cpu_has(CPU_XSAVE) || copy_from_user(sw, va + OFF_SW, sizeof(*sw)) != 0)
+	if (!cpu_has(CPU_XSAVE) || copy_from_user(sw, va + FPU_OFF_SW, sizeof(*sw)) != 0)
 		return 0;
 	if (sw->magic1 != FP_XSTATE_MAGIC1 || sw->xstate_size < XSAVE_MIN_BYTES ||
 	    sw->xstate_size > fpu_size() || sw->xstate_size > sw->extended_size)
@@ -120,12 +119,12 @@ int signal_fpu_from_user(uint64_t va)
 	memcpy(&mxcsr, image + OFF_MXCSR, sizeof(mxcsr));
 	mxcsr &= mxcsr_mask();
 	memcpy(image + OFF_MXCSR, &mxcsr, sizeof(mxcsr));
-	memset(image + OFF_SW, 0, sizeof(sw));
+	memset(image + FPU_OFF_SW, 0, sizeof(sw));
 	if (cpu_has(CPU_XSAVE)) {
 		uint64_t present = XFEATURES_FX;
 		if (bytes) {
 			memcpy(&present, image + OFF_XSTATE_BV, sizeof(present));
-			present &= sw.xfeatures & xcr0();
+			present &= sw.xfeatures & fpu_features();
 		}
 		/* The rest of the header must be zero: not compacted, no reserved bits. */
 		memset(image + OFF_XSTATE_BV, 0, HEADER_BYTES);
@@ -135,4 +134,44 @@ int signal_fpu_from_user(uint64_t va)
 	fpu_restore(current);
 	fpu_free(image);
 	return 0;
+}
+
+/* ---- for ptrace --------------------------------------------------------------------------- */
+
+int fpu_image_set(struct task *t, uint64_t va, unsigned bytes)
+{
+	uint8_t *image = fpu_alloc();
+	uint64_t header[HEADER_BYTES / 8];
+	uint32_t mxcsr;
+	int err = -EFAULT;
+
+	if (!image)
+		return -ENOMEM;
+	fpu_copy(image, t->fpu);
+	memcpy(header, image + OFF_XSTATE_BV, cpu_has(CPU_XSAVE) ? sizeof(header) : 0);
+	if (copy_from_user(image, va, bytes) != 0)
+		goto out;
+	err = -EINVAL;
+	memcpy(&mxcsr, image + OFF_MXCSR, sizeof(mxcsr));
+	if (mxcsr & ~mxcsr_mask())
+		goto out;
+	memset(image + FPU_OFF_SW, 0, sizeof(struct fpx_sw_bytes));
+	if (cpu_has(CPU_XSAVE)) {
+		if (bytes > FXSAVE_BYTES) {
+			memcpy(header, image + OFF_XSTATE_BV, sizeof(header));
+			if (header[0] & ~fpu_features())
+				goto out;
+			for (unsigned i = 1; i < HEADER_BYTES / 8; i++)
+				if (header[i])
+					goto out;
+		} else {
+			header[0] |= XFEATURES_FX;
+		}
+		memcpy(image + OFF_XSTATE_BV, header, sizeof(header));
+	}
+	fpu_copy(t->fpu, image);
+	err = 0;
+out:
+	fpu_free(image);
+	return err;
 }

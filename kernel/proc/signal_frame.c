@@ -68,6 +68,28 @@ int siginfo_to_user(uint64_t va, const struct siginfo *info)
 	return copy_to_user(va, &u, sizeof(u));
 }
 
+int siginfo_from_user(uint64_t va, struct siginfo *info)
+{
+	struct user_siginfo u;
+	if (copy_from_user(&u, va, sizeof(u)) != 0)
+		return -EFAULT;
+	*info = (struct siginfo){.signo = u.signo, .code = u.code, .err = u.err};
+	if (u.signo < 1 || u.signo > NSIG)
+		return 0; /* what is to be delivered is told by number elsewhere */
+	if ((SIGMASK(u.signo) & SET_FAULT) && u.code > 0) {
+		info->addr = u.addr;
+	} else if (u.signo == SIGCHLD && u.code > 0) {
+		info->pid = u.child.pid;
+		info->uid = u.child.uid;
+		info->status = u.child.status;
+	} else {
+		info->pid = u.queued.pid;
+		info->uid = u.queued.uid;
+		info->value = u.queued.value;
+	}
+	return 0;
+}
+
 /* ---- the alternate stack ---- */
 
 /* Whether sp is on it. With SS_AUTODISARM the settings are gone while it is in use. */

@@ -113,6 +113,8 @@ struct task *task_alloc(bool user)
 	list_init(&t->thread_link);
 	list_init(&t->hash_link);
 	list_init(&t->timer_link);
+	list_init(&t->ptrace.link);
+	list_init(&t->ptrace.tracees);
 	t->refs = 1;
 	/* On its way to a queue, which sched_enqueue_new() ends: nobody may wake it before. */
 	t->state = TASK_RUNNABLE;
@@ -247,5 +249,6 @@ void process_unlink_locked(struct process *p)
 {
 	list_del(&p->sibling);
 	list_del(&p->all);
+	ptrace_unlink_locked(p->leader, 0);
 	tid_unhash_locked(p->leader);
 }

@@ -27,7 +27,8 @@ struct news {
 	int wait_status;       /* as wait4 shows it */
 	uint32_t uid;
 	uint64_t utime_ns, stime_ns;
-	struct process *dead; /* to be dropped by drop_dead() */
+	struct process *dead; /* a child that was taken: its references are to be dropped */
+	struct ptrace_news traced;
 };
 
 static bool matches(const struct process *c, const struct wanted *w)
@@ -71,12 +72,16 @@ static bool look(struct process *self, struct process *c, const struct wanted *w
 	bool found = false;
 
 	if (c->zombie) {
+		/* Its tracer comes first. */
+		if (c->leader->ptrace.tracer && !ptrace_parent_traces_locked(c))
+			return false;
 		if (w->options & WEXITED)
 			take_zombie(self, c, w, n);
 		return w->options & WEXITED;
 	}
 	spin_lock(&c->siglock);
-	if (c->stopped && c->stopped_report && w->options & WUNTRACED) {
+	if (c->stopped && c->stopped_report && w->options & WUNTRACED &&
+	    !ptrace_parent_traces_locked(c)) {
 		int status = c->exit_status;
 
 		if (!(w->options & WNOWAIT))
@@ -101,6 +106,44 @@ static bool look(struct process *self, struct process *c, const struct wanted *w
 	return found;
 }
 
+static bool matches_traced(const struct task *t, const struct wanted *w)
+{
+	if (w->type == P_PID)
+		return t->tid == w->id;
+	return w->type == P_ALL || t->proc->pgid == w->id;
+}
+
+/* As scan(), of what the thread traces. task_lock held. */
+static int scan_traced(const struct task *tracer, const struct wanted *w, struct news *n)
+{
+	int r = -ECHILD;
+
+	list_for_each_entry (t, &tracer->ptrace.tracees, struct task, ptrace.link) {
+		int sig;
+
+		if (!matches_traced(t, w))
+			continue;
+		r = 0;
+		if (!ptrace_look_locked(t, w->options & WEXITED, w->options & WNOWAIT, &n->traced))
+			continue;
+		n->wait_status = n->traced.status;
+		n->pid = t->tid;
+		n->uid = t->proc->cred.uid;
+		n->utime_ns = t->utime_ns;
+		n->stime_ns = t->stime_ns;
+		sig = n->wait_status & 0x7f;
+		if (!n->traced.exited) {
+			n->code = CLD_TRAPPED;
+			n->status = n->wait_status >> 8;
+		} else {
+			n->code = sig ? CLD_KILLED : CLD_EXITED;
+			n->status = sig ? sig : n->wait_status >> 8 & 0xff;
+		}
+		return 1;
+	}
+	return r;
+}
+
 /* 1: *n is filled. 0: there are such children, without news. -ECHILD. */
 static int scan(const struct wanted *w, struct news *n)
 {
@@ -117,7 +160,16 @@ static int scan(const struct wanted *w, struct news *n)
 			break;
 		}
 	}
+	list_for_each_entry (t, &self->threads, struct task, thread_link) {
+		if (r == 1)
+			break;
+		if (w->options & WNOTHREAD && t != current)
+			continue;
+		int traced = scan_traced(t, w, n);
+		r = traced == -ECHILD ? r : traced;
+	}
 	spin_unlock_irqrestore(&task_lock, irq);
+	ptrace_reap(&n->traced);
 	if (r == 1 && n->dead) {
 		task_put(n->dead->leader);
 		process_put(n->dead);

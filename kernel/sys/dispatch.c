@@ -53,3 +53,19 @@ long sys_unknown(struct pt_regs *regs)
 	syscall_log_missing((uint64_t)(int64_t)(int32_t)regs->orig_ax, false);
 	return -ENOSYS;
 }
+
+static void call(struct pt_regs *regs)
+{
+	/* As in Linux only the lower half of RAX counts, sign-extended. */
+	uint64_t nr = (uint64_t)(int64_t)(int32_t)regs->orig_ax;
+	syscall_fn *fn = sys_unknown;
+
+	if (nr < SYSCALL_LIMIT)
+		fn = syscall_table[syscall_bounded(nr, SYSCALL_LIMIT)];
+	regs->ax = (uint64_t)fn(regs);
+}
+
+void syscall_traced(struct pt_regs *regs)
+{
+	ptrace_syscall(regs, call);
+}

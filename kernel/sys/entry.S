@@ -23,6 +23,8 @@ kaiser_on_syscall:
 	pushq	%rbx
 	movq	%rdi, %rbx
 	sti
+	testl	$2, %gs:KAISER_GS_HOST_WORD /* CALL_TRACED */
+	jnz	4f
 	movslq	KAISER_ORIG_AX(%rdi), %rax /* as in Linux only the lower half counts */
 	movl	$SYSCALL_LIMIT, %ecx
 	leaq	syscall_table(%rip), %rdx
@@ -36,6 +38,10 @@ kaiser_on_syscall:
 	jne	1f
 	popq	%rbx
 	ret
+4:	movq	%rbx, %rdi
+	call	syscall_traced
+	cli
+	/* A traced task always has its exit looked at. */
 1:	movq	%rbx, %rdi
 	popq	%rbx
 	movl	$1, %esi

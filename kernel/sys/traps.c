@@ -19,6 +19,7 @@
 #define PF_EXEC    BIT(4)
 #define FLAGS_TF   BIT(8)
 #define FLAGS_IF   BIT(9)
+#define FLAGS_RF   BIT(16)
 
 struct fault_kind {
 	uint8_t sig, code;
@@ -162,6 +163,10 @@ void trap_exception(struct pt_regs *regs, unsigned vector)
 
 void trap_debug(struct pt_regs *regs, uint64_t dr6)
 {
+	struct task *t = current;
+	bool fault;
+	int code;
+
 	if (sweep_passes_breakpoint(regs, dr6))
 		return;
 	if (!kaiser_user_mode(regs)) {
@@ -170,47 +175,31 @@ void trap_debug(struct pt_regs *regs, uint64_t dr6)
 		regs->flags &= ~FLAGS_TF;
 		return;
 	}
-	irq_enable();
-	signal_fault(SIGTRAP, dr6 & BIT(14) ? TRAP_TRACE : TRAP_HWBKPT, regs->ip, regs);
-	irq_disable();
-}
-
-#define MSR_MCG_CAP    0x179
-#define MSR_MCG_STATUS 0x17a
-#define MSR_MC_STATUS  0x401 /* of bank 0; 4 MSRs a bank */
-#define MCG_RIPV       BIT(0)
-#define MC_VAL         BIT(63)
-#define MC_PCC         BIT(57) /* processor context corrupt */
-
-/* From user mode, with its context intact: the process dies. Everything else stops the machine. */
-void trap_machine_check(struct pt_regs *regs)
-{
-	unsigned banks = rdmsr(MSR_MCG_CAP) & 0xff;
-	uint64_t mcg = rdmsr(MSR_MCG_STATUS);
-	bool fatal = !(mcg & MCG_RIPV) || !kaiser_user_mode(regs);
-
-	for (unsigned i = 0; i < banks; i++) {
-		uint64_t st = rdmsr(MSR_MC_STATUS + 4 * i);
-		if (!(st & MC_VAL))
-			continue;
-		if (!sweep_survives_mce())
-			printk("machine check: bank %u status %016lx\n", i, st);
-		fatal |= (st & MC_PCC) != 0;
-		wrmsr(MSR_MC_STATUS + 4 * i, 0);
+	code = debugreg_event(&t->debugreg, dr6, &fault);
+	if (fault)
+		regs->flags |= FLAGS_RF;
+	if (t->ptrace.forced_tf && !t->ptrace.tracer) {
+		/* The tracer that wanted this step is gone. */
+		t->ptrace.forced_tf = t->ptrace.step = false;
+		regs->flags &= ~FLAGS_TF;
+		if (code == TRAP_TRACE)
+			return;
 	}
-	if (fatal && !sweep_survives_mce())
-		panic("machine check at %04lx:%016lx, MCG status %lx", regs->cs, regs->ip, mcg);
-	wrmsr(MSR_MCG_STATUS, 0);
-	if (sweep_survives_mce())
-		return;
 	irq_enable();
-	signal_fault(SIGBUS, BUS_ADRERR, regs->ip, regs);
+	signal_fault(SIGTRAP, code, regs->ip, regs);
 	irq_disable();
 }
 
 void trap_double_fault(struct pt_regs *regs, uint64_t cr2)
 {
+	const char *hole = kaiser_hole_name(&kaiser, cr2);
+
+	if (!hole)
+		hole = kaiser_hole_name(&kaiser, regs->sp - 8);
 	print_regs(regs);
+	if (hole)
+		panic("overflow of the %s: CPU %u, task %d, sp %016lx, at %016lx", hole,
+		      this_cpu()->id, current ? current->tid : 0, regs->sp, regs->ip);
 	if (kstack_is_guard(cr2) || kstack_is_guard(regs->sp - 8))
 		panic("kernel stack overflow: CPU %u, task %d, sp %016lx, at %016lx",
 		      this_cpu()->id, current ? current->tid : 0, regs->sp, regs->ip);

@@ -17,10 +17,11 @@
 /* LIBS: -lcmocka */
 #include "fake_host.h"
 
-extern const char kaiser_entry_nmi[], kaiser_nmi_saved[], kaiser_nmi_cr3_saved[],
+extern const char kaiser_entry_db[], kaiser_entry_nmi[], kaiser_nmi_saved[], kaiser_nmi_cr3_saved[],
 	kaiser_nmi_head_end[], kaiser_nmi[], kaiser_nmi_safe[], kaiser_nmi_nested_done[],
 	kaiser_nmi_edge[], kaiser_nmi_edge_end[], kaiser_tail_nmi[], kaiser_tail_nmi_end[],
-	kaiser_tail_nmi_nested[], kaiser_tail_nmi_nested_done[], kaiser_tail_nmi_nested_end[];
+	kaiser_tail_nmi_nested[], kaiser_tail_nmi_nested_done[], kaiser_tail_nmi_nested_end[],
+	kaiser_tail_nmi_restart[], kaiser_tail_nmi_restart_cr3[], kaiser_tail_nmi_restart_end[];
 
 struct save_area {
 	struct pt_regs regs;
@@ -65,6 +66,11 @@ static struct save_area state_at(uint64_t ip)
 	if (in(ip, kaiser_entry_nmi, kaiser_nmi_saved))
 		return sa;
 	set_slots(AX, CX, R14);
+	if (in(ip, kaiser_tail_nmi_restart, kaiser_tail_nmi_restart_end)) {
+		sa.regs.ax = CR3;
+		sa.cr3 = ip < at(kaiser_tail_nmi_restart_cr3) ? KERNEL_CR3 : CR3;
+		return sa;
+	}
 	if (ip == at(kaiser_nmi_nested_done) || ip == at(kaiser_tail_nmi_nested_done))
 		return sa; /* registers are back, CR3 is what it was */
 	sa.regs.ax = sa.regs.cx = GARBAGE;
@@ -81,14 +87,15 @@ static int expected(uint64_t ip)
 	    in(ip, kaiser_tail_nmi, kaiser_tail_nmi_end))
 		return KAISER_IST_NMI_EXIT;
 	if (in(ip, kaiser_entry_nmi, kaiser_nmi_head_end) || in(ip, kaiser_nmi, kaiser_nmi_safe) ||
-	    in(ip, kaiser_tail_nmi_nested, kaiser_tail_nmi_nested_end))
+	    in(ip, kaiser_tail_nmi_nested, kaiser_tail_nmi_nested_end) ||
+	    in(ip, kaiser_tail_nmi_restart, kaiser_tail_nmi_restart_end))
 		return KAISER_IST_NMI_RESTART;
 	return KAISER_IST_RETURN;
 }
 
 static void every_address(void **state)
 {
-	unsigned count[3] = {0};
+	unsigned count[3] = {0}, repeated = 0;
 
 	(void)state;
 	host_bring_up(1, KAISER_ON);
@@ -97,6 +104,8 @@ static void every_address(void **state)
 	for (unsigned vector = 1; vector <= 18; vector += 17) {
 		for (uint64_t ip = HOST_WINDOW; ip < HOST_WINDOW + 0x5000; ip++) {
 			struct save_area sa = state_at(ip), was = sa;
+			if (vector == 1 && ip == at(kaiser_entry_db))
+				continue; /* lost_frame() */
 			int got = kaiser_ist_event(&sa.regs, vector);
 			if (got != expected(ip))
 				fail_msg("at %#lx: %d, not %d", (unsigned long)ip, got,
@@ -111,16 +120,53 @@ static void every_address(void **state)
 			was.regs.cx = CX;
 			was.regs.r14 = R14;
 			was.cr3 = CR3;
+			if (!in(ip, kaiser_entry_nmi, kaiser_nmi_saved))
+				was.regs.ip = at(kaiser_entry_nmi);
 			if (memcmp(&sa, &was, sizeof(sa)) != 0)
 				fail_msg("at %#lx: not what the NMI found", (unsigned long)ip);
 			assert_int_equal(slots[KAISER_NMI_SLOT_AX / 8], AX);
 			assert_int_equal(slots[KAISER_NMI_SLOT_CX / 8], CX);
 			assert_int_equal(slots[KAISER_NMI_SLOT_R14 / 8], R14);
+			/* A second machine check at the first one's exit does it all again. */
+			assert_int_equal(kaiser_ist_event(&sa.regs, vector), got);
+			assert_memory_equal(&sa, &was, sizeof(sa));
+			repeated++;
 		}
 	}
 	assert_true(count[0] > 20000 && count[1] > 100 && count[2] > 50);
-	assert_int_equal(host.debugs, 0x5000);
-	assert_int_equal(host.mcs, 0x5000);
+	assert_int_equal(host.debugs + host.mcs, 2 * 0x5000 - 1 + repeated);
+	host_free();
+}
+
+/* A #DB on the #DB head: what is left of the thread goes to its stack, whole but for the frame. */
+static void lost_frame(void **state)
+{
+	static struct pt_regs stack[2];
+	struct save_area sa = {.gs = 0x1234, .cr3 = CR3};
+
+	(void)state;
+	host_bring_up(1, KAISER_ON);
+	host.k.cpu[0]->kstack_top = (uint64_t)(uintptr_t)(stack + 2);
+	sa.regs = (struct pt_regs){.ip = at(kaiser_entry_db),
+				   .cs = KAISER_KERNEL_CS,
+				   .r15 = 15,
+				   .bx = 3,
+				   .di = 7,
+				   .ax = 1};
+	assert_int_equal(kaiser_ist_event(&sa.regs, 1), KAISER_IST_LOST);
+	assert_int_equal(host.debugs, 0);
+	assert_int_equal(stack[1].r15, 15);
+	assert_int_equal(stack[1].bx, 3);
+	assert_int_equal(stack[1].di, 7);
+	assert_int_equal(stack[1].ax, 1);
+	assert_int_equal(stack[1].cs, KAISER_USER_CS);
+	assert_int_equal(stack[1].ss, KAISER_USER_DS);
+	assert_int_equal(stack[1].ip, 0);
+	assert_int_equal(stack[1].sp, 0);
+	assert_int_equal(stack[1].flags, 0x202);
+	assert_int_equal(hw_rdmsr(MSR_KERNEL_GS_BASE), 0x1234);
+	sa.regs.ip = at(kaiser_entry_db) + 1;
+	assert_int_equal(kaiser_ist_event(&sa.regs, 1), KAISER_IST_RETURN);
 	host_free();
 }
 
@@ -206,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_address),
+		cmocka_unit_test(lost_frame),
 		cmocka_unit_test(label_boundaries),
 		cmocka_unit_test(handlers),
 	};

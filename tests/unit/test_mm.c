@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SRC: kernel/mm/page.c kernel/mm/pagecache.c kernel/mm/slab.c kernel/mm/tables.c */
-/* SRC: kernel/mm/anon.c kernel/mm/vma.c kernel/mm/fault.c kernel/mm/mmap.c */
+/* SRC: kernel/mm/anon.c kernel/mm/vma.c kernel/mm/fault.c kernel/mm/access.c kernel/mm/mmap.c */
 /* SRC: kernel/mm/mprotect.c kernel/mm/mremap.c kernel/mm/fork.c kernel/mm/mm.c */
 /* SRC: kernel/mm/filemap.c */
 /* CFLAGS: -fno-sanitize=alignment -fno-builtin -include tests/unit/host_spinlock.h */

@@ -327,6 +327,22 @@ int kaiser_set_tls(const uint64_t tls[KAISER_TLS_ENTRIES]);
  * return. regs lies at the top of the thread's kernel stack. irqoff; GS is the kernel's. */
 __attribute__((__noreturn__)) void kaiser_exit_to_user(struct pt_regs *regs);
 
+/* ---- debug registers -------------------------------------------------------------------- */
+/*
+ * DR0 to DR3 and DR7 are the host's, per thread. For user breakpoints it refuses, when they are
+ * written:
+ *  - every address for which kaiser_breakpoint_allowed() is false. A data breakpoint on the window
+ *    would trap inside the gates; one on the entry page traps at each entry, on its own IST stack.
+ *    Breakpoints on user memory may trap at CPL 0, when the kernel copies or, held back by MOV SS,
+ * at a gate's first instruction (CVE-2018-8897): that the #DB head expects.
+ *  - DR7.GD (bit 13): the library's own write of DR7 would trap.
+ *  - kinds and lengths that SDM volume 3, 17.2.4 calls undefined.
+ * A host that wants breakpoints on its own code must keep them off the window and off all that runs
+ * between a gate and kaiser_on_debug().
+ */
+/* Whether a user breakpoint may cover [addr, addr + len): all of it below user_end. any. */
+bool kaiser_breakpoint_allowed(const struct kaiser *k, uint64_t addr, uint64_t len);
+
 /* ---- looking at it ---------------------------------------------------------------------- */
 
 struct kaiser_stats {
@@ -364,6 +380,10 @@ bool kaiser_slot_info(struct kaiser *k, unsigned cpu, unsigned slot, struct kais
 void kaiser_trace_dump(struct kaiser *k, unsigned cpu, void (*line)(void *arg, const char *text),
 		       void *arg);
 
+/* The name of the stack of a CPU's window whose hole holds va ("entry stack", "#DB stack" ...):
+ * that stack overflowed. NULL: no such place. nmi. */
+const char *kaiser_hole_name(const struct kaiser *k, uint64_t va);
+
 /* ---- what the host handles: link-time seam ---------------------------------------------- */
 /*
  * Called by the gates with the kernel root loaded, the kernel's GS, interrupts off, AC and DF
@@ -390,7 +410,11 @@ void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector);
 void kaiser_on_nmi(struct pt_regs *regs); /* do not schedule */
 /* DR7 was cleared (it is put back for a kernel frame; the host's to set for a user one). */
 void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6);
+/* For a kernel frame the library clears MCG_STATUS.MCIP, at the very return; for a user frame the
+ * host does, when it has read the banks. A host that returns to a kernel frame must stand being
+ * called again for the same one: a second machine check on the way back does that. */
 void kaiser_on_machine_check(struct pt_regs *regs);
+/* What overflowed is told by kaiser_hole_name(k, cr2), or (k, regs->sp - 8). */
 __attribute__((__noreturn__)) void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2);
 
 #ifdef __cplusplus

@@ -93,6 +93,7 @@
 #define KAISER_IST_RETURN      0
 #define KAISER_IST_NMI_RESTART 1
 #define KAISER_IST_NMI_EXIT    2
+#define KAISER_IST_LOST        3
 
 /* CR3: SDM volume 3, 4.10.4. Bit 11, set in a user root's PCID, and bit 63, which asks the CPU to
  * keep what it has cached under the PCID, are used only when PCID is. */
