@@ -163,8 +163,14 @@ static unsigned verify(void)
 					     "nx_poison", "sync",     "self_map"};
 	uint64_t text = (uint64_t)tramp_text, data = (uint64_t)tramp_data;
 	const struct kaiser_allowed allowed[] = {
-		{text, text + PAGE, KAISER_MAY_EXEC, false, false, "trampoline text"},
-		{data, data + 2 * PAGE, KAISER_MAY_WRITE, false, false, "trampoline data"},
+		{.start = text,
+		 .end = text + PAGE,
+		 .rights = KAISER_MAY_EXEC,
+		 .name = "trampoline text"},
+		{.start = data,
+		 .end = data + 2 * PAGE,
+		 .rights = KAISER_MAY_WRITE,
+		 .name = "trampoline data"},
 	};
 	unsigned errors = 0;
 	struct kaiser_sink sink = {&errors, found};
