@@ -17,7 +17,7 @@
 /* LIBS: -lcmocka */
 #include "fake_host.h"
 
-extern const char kaiser_entry_syscall32[], kaiser_entry_syscall32_closed[],
+extern const char kaiser_entry_db[], kaiser_entry_syscall32[], kaiser_entry_syscall32_closed[],
 	kaiser_entry_sysenter[], kaiser_entry_sysenter_end[], kaiser_sysenter_entry[],
 	kaiser_sysenter_flags_done[];
 
@@ -113,6 +113,8 @@ static void single_steps(void **state)
 			uint64_t cr3, gs, cr2, unused;
 		} sa = {.regs = {.cs = KAISER_KERNEL_CS, .ip = ip, .flags = 0x102}};
 
+		if (ip == at(kaiser_entry_db))
+			continue; /* a lost frame: test_ist.c */
 		host.debugs = 0;
 		host.cpus[0].dr6 = 0xffff4ff0; /* a step */
 		assert_int_equal(kaiser_ist_event(&sa.regs, 1) == KAISER_IST_RETURN || !in, 1);
