@@ -20,7 +20,7 @@ for libc in $libcs; do
 	${libc#*:} "-m$bits" -std=gnu11 -O1 -w -static -pthread "$here/libc.c" \
 		-o "$work/tree/bin/libc.${libc%:*}" -lm || bail "libc.c does not compile with ${libc#*:}"
 done
-box=${BUSYBOX:-$(command -v busybox)}
+box=$(readlink -f "${BUSYBOX:-$(command -v busybox)}")
 for applet in $("$box" --list); do ln -s "$box" "$work/bin/$applet"; done
 cp "$here"/*.sh "$work/tree/t"
 
