@@ -34,7 +34,7 @@ unsynced||1|sync|M13: an entry of the top level in one root only
 image-entry||1|kaslr|M14: entry text at its place in the image
 pointer||1|pointers|M14: a kernel pointer in visible data, at an odd offset
 root-in-data||1|pointers|M14: the address of a root in visible data
-residue|--samples 12|1|residue|M16: registers of the other process
+residue|--samples 40|1|residue|M16: registers of the other process
 recursive||1|self_map|a recursive entry
 reserved||1|tables|a reserved bit in an entry
 reserved-size||1|tables|a large page where there can be none
