@@ -113,6 +113,14 @@ struct file *files_get_file(struct files *fs, int fd)
 	return f;
 }
 
+struct fd_loan fd_borrow(int fd)
+{
+	struct files *fs = current_head()->files;
+	if (__atomic_load_n(&fs->refs, __ATOMIC_ACQUIRE) != 1)
+		return (struct fd_loan){files_get_file(fs, fd), true};
+	return (struct fd_loan){(unsigned)fd < NOFILE ? fs->file[fd] : NULL, false};
+}
+
 struct file *fd_get(int fd)
 {
 	return files_get_file(current->files, fd);
@@ -243,7 +251,7 @@ SYSCALL3(close_range, uint32_t, first, uint32_t, last, uint32_t, flags)
 		struct files *own = files_copy(current->files), *old = current->files;
 		if (own == NULL)
 			return -ENOMEM;
-		current->files = own;
+		task_set_files(current, own);
 		files_put(old);
 	}
 	for (uint32_t fd = first; fd <= last && fd < NOFILE; fd++) {

@@ -67,6 +67,7 @@ struct file *file_on_inode(struct inode *in, uint32_t flags, const char *path)
 	f->flags = flags;
 	f->inode = in;
 	f->ops = ops;
+	f->at_pos = mode_is(in->mode, S_IFREG) || mode_is(in->mode, S_IFDIR);
 	mutex_init(&f->pos_lock);
 	inode_get(in);
 	bool writer = is_writer(in, flags);

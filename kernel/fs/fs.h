@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of kernel/fs share. Locks, outermost first: file->pos_lock, rename_lock, inode->lock
- * (two directories' only under rename_lock; parent before child), then the spin locks. User memory
- * is touched with pos_lock at most. */
+/* What the files of kernel/fs share. Locks, outermost first: file->pos_lock, rename_lock,
+ * inode->lock (two directories' only under rename_lock; parent before child), then the spin locks.
+ * User memory is touched with pos_lock at most. */
 #ifndef KERNEL_FS_FS_H
 #define KERNEL_FS_FS_H
 
@@ -13,10 +13,17 @@
 #include "vfs.h"
 
 enum {
-	S_ISUID = 04000, S_ISGID = 02000, S_ISVTX = 01000,
-	RENAME_NOREPLACE = 1, RENAME_EXCHANGE = 2,
-	O_NOATIME = 01000000, O_TMPFILE_BIT = 020000000, O_LARGEFILE = 0100000, O_DIRECT = 040000,
-	O_SYNC = 04010000, O_ASYNC = 020000,
+	S_ISUID = 04000,
+	S_ISGID = 02000,
+	S_ISVTX = 01000,
+	RENAME_NOREPLACE = 1,
+	RENAME_EXCHANGE = 2,
+	O_NOATIME = 01000000,
+	O_TMPFILE_BIT = 020000000,
+	O_LARGEFILE = 0100000,
+	O_DIRECT = 040000,
+	O_SYNC = 04010000,
+	O_ASYNC = 020000,
 	MODE_BITS = 07777,
 };
 
@@ -32,7 +39,7 @@ struct inode *inode_alloc(uint32_t mode);
 /* Truncates a regular file of the tree in memory, unless it is run as a program. */
 int inode_cut(struct inode *in, uint64_t size);
 uint64_t inode_new_number(void);
-uint64_t now_ns(void); /* since the epoch */
+uint64_t now_ns(void);       /* since the epoch */
 extern spinlock_t tree_lock; /* ->parent and ->name of directories, nlink of everything */
 extern struct inode *root_inode;
 
@@ -45,18 +52,18 @@ struct fs_info {
 };
 
 enum walk_flags {
-	WALK_FOLLOW = 1,  /* follow a symbolic link in the last place */
-	WALK_EMPTY = 2,   /* "" names the starting point itself */
-	WALK_PARENT = 4,  /* for creating, removing and renaming the last name: it is never followed,
-			   * and a slash after it is the caller's to judge */
+	WALK_FOLLOW = 1, /* follow a symbolic link in the last place */
+	WALK_EMPTY = 2,  /* "" names the starting point itself */
+	WALK_PARENT = 4, /* for creating, removing and renaming the last name: it is never followed,
+			  * and a slash after it is the caller's to judge */
 };
 enum walk_last { LAST_NAME, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
 
 struct walk {
-	struct inode *dir;      /* that holds the last name; NULL unless last == LAST_NAME */
-	struct inode *inode;    /* what was found; NULL: nothing (only if dir is set) */
+	struct inode *dir;   /* that holds the last name; NULL unless last == LAST_NAME */
+	struct inode *inode; /* what was found; NULL: nothing (only if dir is set) */
 	enum walk_last last;
-	bool slash;             /* a slash followed the last name: it must be a directory */
+	bool slash; /* a slash followed the last name: it must be a directory */
 	char name[MAX_NAME + 1];
 };
 /* 0 with references in *w (drop by walk_end), or -errno with none. */
@@ -84,7 +91,7 @@ char *inode_link_text(struct inode *in);
 /* ---- ramfs*.c: the tree in memory */
 extern const struct file_ops ramfs_file_ops, ramfs_dir_ops;
 struct inode *ramfs_inode(uint32_t mode, uint64_t rdev); /* not yet in a directory, nlink 0 or 2 */
-uint64_t ramfs_pages(const struct inode *in); /* that its contents take */
+uint64_t ramfs_pages(const struct inode *in);            /* that its contents take */
 void *ramfs_dir_create(void);
 void ramfs_dir_destroy(struct inode *dir);
 void ramfs_evict(struct inode *in);
@@ -135,6 +142,19 @@ struct file *file_open_at(int dirfd, const char *path, uint32_t flags, uint32_t 
 struct file *fd_get_io(int fd);
 
 /* ---- fdtable.c */
+/* For the time of one system call: fd_get() that needs no count, and so no locked instruction,
+ * where nobody else has the table, as then nobody else can close fd meanwhile. In a system call
+ * only. */
+struct fd_loan {
+	struct file *file; /* NULL: bad */
+	bool counted;
+};
+struct fd_loan fd_borrow(int fd);
+static inline void fd_return(struct fd_loan l)
+{
+	if (l.counted)
+		file_put(l.file);
+}
 /* As fd_install(), at or above min; the file's reference is taken over unless it fails. */
 int fd_install_from(struct file *f, bool cloexec, unsigned min);
 int fd_close(int fd);

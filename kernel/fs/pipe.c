@@ -14,10 +14,12 @@
 
 struct pipe {
 	struct mutex lock;
-	struct waitq readable, writable, opened;
-	char **pages;
-	size_t npages, head, used; /* bytes; head < npages * PAGE_SIZE */
+	struct waitq readable, writable;
 	unsigned readers, writers;
+	char **pages;
+	size_t npages, head, used; /* npages: a power of two; bytes; head < npages * PAGE_SIZE */
+	char *first[PIPE_PAGES];   /* pages, until the size is changed */
+	struct waitq opened;
 	unsigned reader_opens, writer_opens; /* ever: an opener waits for one to move */
 };
 
@@ -29,11 +31,7 @@ static struct pipe *pipe_create(void)
 	if (p == NULL)
 		return NULL;
 	p->npages = PIPE_PAGES;
-	p->pages = kzalloc(p->npages * sizeof(*p->pages));
-	if (p->pages == NULL) {
-		kfree(p);
-		return NULL;
-	}
+	p->pages = p->first;
 	mutex_init(&p->lock);
 	waitq_init(&p->readable);
 	waitq_init(&p->writable);
@@ -41,17 +39,18 @@ static struct pipe *pipe_create(void)
 	return p;
 }
 
-static void pages_free(char **pages, size_t n)
+static void pages_free(const struct pipe *p, char **pages, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (pages[i] != NULL)
 			page_free_virt(pages[i]);
-	kfree(pages);
+	if (pages != p->first)
+		kfree(pages);
 }
 
 static void pipe_destroy(struct pipe *p)
 {
-	pages_free(p->pages, p->npages);
+	pages_free(p, p->pages, p->npages);
 	kfree(p);
 }
 
@@ -68,7 +67,7 @@ static void ring_get(struct pipe *p, char *buf, size_t n)
 		size_t chunk = MIN(n - done, PAGE_SIZE - off);
 		memcpy(buf + done, p->pages[i] + off, chunk);
 		done += chunk;
-		p->head = (p->head + chunk) % (p->npages * PAGE_SIZE);
+		p->head = (p->head + chunk) & (p->npages * PAGE_SIZE - 1);
 		__atomic_store_n(&p->used, p->used - chunk, __ATOMIC_RELAXED);
 		/* Not if the ring's end wrapped into this page, nor the one in use. */
 		if (off + chunk == PAGE_SIZE && p->used <= (p->npages - 1) * PAGE_SIZE) {
@@ -83,7 +82,7 @@ static size_t ring_put(struct pipe *p, const char *buf, size_t n)
 {
 	size_t done = 0;
 	while (done < n) {
-		size_t tail = (p->head + p->used) % (p->npages * PAGE_SIZE);
+		size_t tail = (p->head + p->used) & (p->npages * PAGE_SIZE - 1);
 		size_t off = tail % PAGE_SIZE, i = tail / PAGE_SIZE;
 		size_t chunk = MIN(n - done, PAGE_SIZE - off);
 		if (p->pages[i] == NULL)
@@ -308,7 +307,7 @@ long pipe_size(struct file *f, bool set, uint64_t want)
 		r = (long)(p->npages * PAGE_SIZE);
 	}
 	mutex_unlock(&p->lock);
-	pages_free(pages, n);
+	pages_free(p, pages, n);
 	wake_all(&p->writable);
 	return r;
 }

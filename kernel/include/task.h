@@ -20,8 +20,9 @@
  * itself or under task_lock while it is in its process's list: then it has its stack.
  */
 struct task_head {
-	int tid, pid, ppid;
-	int pad[13];
+	int tid, pid, ppid, pad;
+	struct files *files; /* as in struct task */
+	uint64_t pad2[5];
 };
 _Static_assert(sizeof(struct task_head) == 64, "a kernel stack's top is 16-byte aligned");
 #define NOFILE 256
@@ -187,6 +188,12 @@ static inline struct task_head *task_head(const struct task *t)
 static inline const struct task_head *current_head(void)
 {
 	return (const struct task_head *)kaiser_kernel_stack();
+}
+/* Of the task itself, or of one that does not run yet. */
+static inline void task_set_files(struct task *t, struct files *fs)
+{
+	t->files = fs;
+	task_head(t)->files = fs;
 }
 /* After a change of its tid, or of its process's parent. task_lock held. */
 void task_head_update(struct task *t);

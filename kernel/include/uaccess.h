@@ -6,6 +6,7 @@
 #define KERNEL_UACCESS_H
 
 #include "base.h"
+#include "errno.h"
 
 #define USER_END UINT64_C(0x00007ffffffff000) /* one page below the canonical end, as Linux */
 
@@ -14,9 +15,19 @@ static inline bool user_range_ok(uint64_t va, uint64_t n)
 	return n <= USER_END && va <= USER_END - n;
 }
 
+long uaccess_copy(void *dst, const void *src, size_t n); /* without the check of the range */
+
 /* 0 or -EFAULT. */
-int copy_from_user(void *dst, uint64_t src, size_t n);
-int copy_to_user(uint64_t dst, const void *src, size_t n);
+static inline int copy_from_user(void *dst, uint64_t src, size_t n)
+{
+	return user_range_ok(src, n) ? (int)uaccess_copy(dst, (const void *)src, n) : -EFAULT;
+}
+
+static inline int copy_to_user(uint64_t dst, const void *src, size_t n)
+{
+	return user_range_ok(dst, n) ? (int)uaccess_copy((void *)dst, src, n) : -EFAULT;
+}
+
 int clear_user(uint64_t dst, size_t n);
 /* Length without the end (dst always ended), -EFAULT, or -ENAMETOOLONG if n bytes hold no end. */
 long strncpy_from_user(char *dst, uint64_t src, size_t n);

@@ -119,6 +119,7 @@ enum { DEV_ROOT = 1, DEV_PIPE = 2, DEV_PROC = 3, DEV_FIRST_TMPFS = 16 };
 struct file {
 	int refs;       /* atomic */
 	uint32_t flags; /* O_* as opened and set by fcntl */
+	bool at_pos;    /* read and write at pos, which pos_lock guards: files and directories */
 	uint64_t pos;
 	struct mutex pos_lock;
 	struct inode *inode;

@@ -37,11 +37,13 @@ uaccess_begin:
 /* long uaccess_copy(void *dst %rdi, const void *src %rsi, size_t n %rdx): 0 or -EFAULT. */
 FUNCTION uaccess_copy
 	USER_OPEN
+	cmpq	$8, %rdx
+	jb	1f
 	movq	%rdx, %rcx
 	shrq	$3, %rcx
 	rep movsq
-	movl	%edx, %ecx
-	andl	$7, %ecx
+	andl	$7, %edx
+1:	movl	%edx, %ecx
 	rep movsb
 	xorl	%eax, %eax
 	USER_CLOSE

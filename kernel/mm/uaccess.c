@@ -4,25 +4,10 @@
 
 #include "internal.h"
 
-long uaccess_copy(void *dst, const void *src, size_t n);
 long uaccess_clear(void *dst, size_t n);
 long uaccess_string(char *dst, const char *src, size_t n);
 long uaccess_cmpxchg32(uint32_t *va, uint32_t expected, uint32_t desired);
 extern const char uaccess_begin[], uaccess_fault[];
-
-int copy_from_user(void *dst, uint64_t src, size_t n)
-{
-	if (!user_range_ok(src, n))
-		return -EFAULT;
-	return (int)uaccess_copy(dst, (const void *)src, n);
-}
-
-int copy_to_user(uint64_t dst, const void *src, size_t n)
-{
-	if (!user_range_ok(dst, n))
-		return -EFAULT;
-	return (int)uaccess_copy((void *)dst, src, n);
-}
 
 int clear_user(uint64_t dst, size_t n)
 {

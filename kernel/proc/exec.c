@@ -169,7 +169,7 @@ static void own_files(struct task *t, struct files *copy)
 	if (files_shared(t->files)) {
 		irq = spin_lock_irqsave(&task_lock);
 		old = t->files;
-		t->files = copy;
+		task_set_files(t, copy);
 		spin_unlock_irqrestore(&task_lock, irq);
 	}
 	files_put(old);

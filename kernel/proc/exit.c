@@ -57,7 +57,7 @@ static void drop_resources(struct task *t)
 	struct mm *mm = t->mm;
 	uint64_t irq = spin_lock_irqsave(&task_lock);
 
-	t->files = NULL;
+	task_set_files(t, NULL);
 	t->fs = NULL;
 	spin_unlock_irqrestore(&task_lock, irq);
 	if (files)

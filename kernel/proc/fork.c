@@ -92,9 +92,9 @@ static int copy_resources(struct task *t, uint64_t flags)
 	}
 	if (flags & CLONE_FILES) {
 		files_get(self->files);
-		t->files = self->files;
+		task_set_files(t, self->files);
 	} else {
-		t->files = files_copy(self->files);
+		task_set_files(t, files_copy(self->files));
 	}
 	if (flags & CLONE_FS) {
 		fs_info_get(self->fs);

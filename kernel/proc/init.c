@@ -33,7 +33,7 @@ static int become_process(struct task *t)
 
 	irq = spin_lock_irqsave(&task_lock);
 	t->tid = 1;
-	t->files = files;
+	task_set_files(t, files);
 	t->fs = fs;
 	t->pending = pending;
 	t->fpu = fpu;

@@ -7,6 +7,10 @@
  * so one of the two sees the other: sched_wake() turns the state back to runnable, and schedule()
  * does not take a runnable task off its CPU.
  *
+ * The waker does not look at states, nor take the queue's lock, if the queue is empty. That is the
+ * same argument: a sleeper is in the queue before it marks itself, with a full barrier behind it.
+ * The queue must live as long as anybody may change what is waited for, lock or no lock.
+ *
  * Waits nest: a condition may itself sleep on a mutex or in a page fault. The inner wait leaves the
  * state runnable, so the outer one merely looks once more.
  */
@@ -21,25 +25,12 @@ void waitq_init(struct waitq *q)
 	list_init(&q->waiters);
 }
 
-void wake_all(struct waitq *q)
+void wake_all_waiters(struct waitq *q)
 {
 	uint64_t irq = spin_lock_irqsave(&q->lock);
 
 	list_for_each_entry (w, &q->waiters, struct waiter, link)
 		sched_wake_if(w->task, WAKEABLE);
-	spin_unlock_irqrestore(&q->lock, irq);
-}
-
-/* Exclusive waiters that are awake already do not count: they may have been woken by the call
- * before this one. They stay in the queue until they run. */
-void wake_one(struct waitq *q)
-{
-	uint64_t irq = spin_lock_irqsave(&q->lock);
-
-	list_for_each_entry (w, &q->waiters, struct waiter, link) {
-		if (sched_wake_if(w->task, WAKEABLE) && w->exclusive)
-			break;
-	}
 	spin_unlock_irqrestore(&q->lock, irq);
 }
 
@@ -92,43 +83,39 @@ void wait_end(struct waitq *q, struct waiter *w)
 
 void mutex_init(struct mutex *m)
 {
-	m->owner = NULL;
+	m->holder = NULL;
 	waitq_init(&m->queue);
 }
 
-/* The boot code locks before there are tasks. */
-static struct task *mutex_self(void)
+static bool on_own_stack(const void *sp)
 {
-	struct task *t = percpu_ready ? current : NULL;
+	const char *low = current->kstack;
 
-	return t ? t : err_ptr(-1);
+	return low && (const char *)sp >= low && (const char *)sp < low + KSTACK_PAGES * PAGE_SIZE;
 }
 
-static bool mutex_try(struct mutex *m, struct task *self)
+void mutex_wait(struct mutex *m)
 {
-	struct task *none = NULL;
-
-	return __atomic_compare_exchange_n(&m->owner, &none, self, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED);
-}
-
-void mutex_lock(struct mutex *m)
-{
-	struct task *self = mutex_self();
 	struct waiter w;
 
-	if (mutex_try(m, self))
-		return;
-	kassert(m->owner != self);
+	kassert(percpu_ready && !on_own_stack(__atomic_load_n(&m->holder, __ATOMIC_RELAXED)));
 	wait_begin(&m->queue, &w, false);
 	w.exclusive = true;
-	while (!mutex_try(m, self))
+	while (!mutex_try(m))
 		wait_sleep(0);
 	wait_end(&m->queue, &w);
 }
 
-void mutex_unlock(struct mutex *m)
+/* Exclusive waiters that are awake already do not count: they may have been woken by the call
+ * before this one. They stay in the queue until they run. */
+void mutex_wake(struct mutex *m)
 {
-	__atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
-	wake_one(&m->queue);
+	struct waitq *q = &m->queue;
+	uint64_t irq = spin_lock_irqsave(&q->lock);
+
+	list_for_each_entry (w, &q->waiters, struct waiter, link) {
+		if (sched_wake_if(w->task, WAKEABLE) && w->exclusive)
+			break;
+	}
+	spin_unlock_irqrestore(&q->lock, irq);
 }

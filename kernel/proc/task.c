@@ -148,8 +148,11 @@ void task_head_update(struct task *t)
 {
 	const struct process *p = t->proc, *parent = p->parent;
 
-	*task_head(t) =
-		(struct task_head){.tid = t->tid, .pid = p->pid, .ppid = parent ? parent->pid : 0};
+	struct task_head *h = task_head(t);
+
+	h->tid = t->tid;
+	h->pid = p->pid;
+	h->ppid = parent ? parent->pid : 0;
 }
 
 void task_release(struct task *t)

@@ -181,24 +181,21 @@ size_t strlcpy(char *dst, const char *src, size_t n)
 	return len;
 }
 
-/* A mutex taken twice, or freed while held, is found: owner says so. */
+/* A mutex taken twice, or not initialised, is found. */
 void mutex_init(struct mutex *m)
 {
-	m->owner = NULL;
+	m->holder = NULL;
+	list_init(&m->queue.waiters);
 }
 
-void mutex_lock(struct mutex *m)
+void mutex_wait(unused struct mutex *m)
 {
-	if (m->owner != NULL)
-		abort();
-	m->owner = (struct task *)(void *)m;
+	abort();
 }
 
-void mutex_unlock(struct mutex *m)
+void mutex_wake(unused struct mutex *m)
 {
-	if (m->owner == NULL)
-		abort();
-	m->owner = NULL;
+	abort();
 }
 
 uint64_t now_ns(void)

@@ -51,19 +51,18 @@ void random_bytes(void *buf, size_t n)
 
 void mutex_init(struct mutex *m)
 {
-	m->owner = NULL;
+	m->holder = NULL;
+	list_init(&m->queue.waiters);
 }
 
-void mutex_lock(struct mutex *m)
+void mutex_wait(unused struct mutex *m)
 {
-	kassert(!m->owner);
-	m->owner = (struct task *)1;
+	kassert(false);
 }
 
-void mutex_unlock(struct mutex *m)
+void mutex_wake(unused struct mutex *m)
 {
-	kassert(m->owner);
-	m->owner = NULL;
+	kassert(false);
 }
 
 static struct mm *mm_of(struct kaiser_space *s)
