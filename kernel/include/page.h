@@ -11,7 +11,10 @@ typedef uint64_t phys_t;
 struct page {
 	union {
 		struct list link; /* the allocator's, or the owner's while allocated */
-		uint64_t groups;  /* of a page table in use: mm/tables.c */
+		struct {          /* of a page table in use: mm/tables.c */
+			uint64_t groups;
+			struct page *unlinked; /* the next one that waits for the flush */
+		};
 	};
 	int32_t refs;        /* mappings and other owners; 0: free. Atomic */
 	uint8_t order;       /* of a free or allocated run, in its first page */

@@ -61,12 +61,13 @@ uint64_t *tree_find(struct tree t, uint64_t va);
 uint64_t *tree_make(struct tree t, uint64_t va);
 /* The first leaf entry that is not zero in [*va, end): *va is set to its address. NULL: none. */
 uint64_t *tree_next(struct tree t, uint64_t *va, uint64_t end);
-/* Frees every table all of whose addresses lie in [lo, hi), in which no leaf is left. */
-void tree_prune(struct tree t, uint64_t lo, uint64_t hi);
-/* The same for the whole tree, of a space that no CPU can walk any more. */
+/* Drops the pages and tables of a space that no CPU can walk any more. */
 void tree_destroy(struct tree t);
 
-/* Clears the leaves in [start, end) of both trees, flushes, then drops the pages. */
+/* Takes all leaves of [start, end) out of both trees, and the tables that map nothing but [lo, hi),
+ * in which there are no other leaves; flushes once; then drops the pages and frees the tables. */
+void unmap_range(struct mm *mm, uint64_t start, uint64_t end, uint64_t lo, uint64_t hi);
+/* The same where only [start, end) itself is known to be empty afterwards. */
 void zap_range(struct mm *mm, uint64_t start, uint64_t end);
 
 /* ---- vma.c -------------------------------------------------------------------------------- */

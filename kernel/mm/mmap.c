@@ -8,30 +8,21 @@
 
 int munmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 {
-	struct vma *v, *prev;
-	uint64_t lo, hi;
+	struct vma *v = vma_after(mm, start), *prev, *after, *next;
 
-	v = vma_after(mm, start);
 	if (!v || v->start >= end)
 		return 0;
 	if (vma_split_at(mm, start) != 0 || vma_split_at(mm, end) != 0)
 		return -ENOMEM;
-
-	zap_range(mm, start, end);
 	v = vma_after(mm, start);
-	while (v && v->start < end) {
-		struct vma *next = vma_next(mm, v);
-
+	after = vma_after(mm, end);
+	prev = vma_prev(mm, v);
+	unmap_range(mm, start, end, prev ? prev->end : 0, after ? after->start : USER_TOP);
+	for (; v != after; v = next) {
+		next = vma_next(mm, v);
 		vma_remove(mm, v);
 		vma_free(v);
-		v = next;
 	}
-	prev = v ? vma_prev(mm, v)
-		 : (list_empty(&mm->areas) ? NULL : container_of(mm->areas.prev, struct vma, link));
-	lo = prev ? prev->end : 0;
-	hi = v ? v->start : USER_TOP;
-	tree_prune(mm_live(mm), lo, hi);
-	tree_prune(mm_stash(mm), lo, hi);
 	return 0;
 }
 

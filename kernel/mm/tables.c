@@ -153,57 +153,114 @@ uint64_t *tree_next(struct tree t, uint64_t *va, uint64_t end)
 
 /* ---- removal ------------------------------------------------------------------------------ */
 
-static void put_leaf(uint64_t e)
+/*
+ * What one flush is to cover. A table that maps nothing but what goes is unlinked as it is, with
+ * all below it, and its pages are found in it afterwards; so only the tables at a range's two ends
+ * have their entries cleared one by one, at most 1,022, and their pages remembered here. Where
+ * memory is out there is room for a few only, and a flush for each so many.
+ */
+enum { FEW = 64, MANY = PAGE_SIZE / sizeof(uint32_t) };
+
+struct gather {
+	struct tree t;
+	struct page *tables, *leaf_tables; /* unlinked */
+	uint64_t first, last;              /* hull of what went since the last flush */
+	uint32_t *frames, few[FEW];        /* page frame numbers whose entries were cleared */
+	unsigned n, room;
+};
+
+static void gather_init(struct gather *g, struct tree t)
 {
+	g->t = t;
+	g->tables = NULL;
+	g->leaf_tables = NULL;
+	g->first = UINT64_MAX;
+	g->last = 0;
+	g->frames = g->few;
+	g->n = 0;
+	g->room = FEW;
+}
+
+static void put_leaf(struct mm *mm, uint64_t e)
+{
+	mm->rss_pages--;
 	page_put(phys_to_page(e & PTE_ADDR));
 }
 
-static void zap_tree(struct tree t, uint64_t start, uint64_t end)
+static void put_frames(struct gather *g)
 {
-	enum { BATCH = 128 };
-	uint64_t gone[BATCH], va = start, *e;
-
-	do {
-		uint64_t first = UINT64_MAX;
-		unsigned n = 0;
-
-		while (n < BATCH && (e = tree_next(t, &va, end)) != NULL) {
-			first = MIN(first, va);
-			gone[n++] = __atomic_exchange_n(e, 0, __ATOMIC_ACQ_REL);
-			va += PAGE_SIZE;
-		}
-		if (n == 0)
-			return;
-		if (!t.stash)
-			kaiser_flush_range(&t.mm->space, first, MIN(va, end), false);
-		t.mm->rss_pages -= n;
-		while (n > 0)
-			put_leaf(gone[--n]);
-	} while (va < end);
+	while (g->n > 0)
+		put_leaf(g->t.mm, (uint64_t)g->frames[--g->n] << PAGE_SHIFT);
 }
 
-void zap_range(struct mm *mm, uint64_t start, uint64_t end)
+static void free_tables(struct page *p)
 {
-	zap_tree(mm_live(mm), start, end);
-	zap_tree(mm_stash(mm), start, end);
+	for (struct page *next; p; p = next) {
+		next = p->unlinked;
+		page_free(p, 0);
+	}
 }
 
-struct pruned {
-	struct list tables;
-	uint64_t first, last; /* hull of what they mapped */
-};
-
-/* Moves a table and those below it to the list. */
-static void collect(struct pruned *out, uint64_t *table, unsigned level)
+static void put_tables(struct gather *g)
 {
+	for (struct page *p = g->leaf_tables; p; p = p->unlinked) {
+		uint64_t *table = page_to_virt(p);
+
+		for (unsigned i = 0; (i = next_entry(table, i)) < TABLE_ENTRIES; i++)
+			put_leaf(g->t.mm, table[i]);
+	}
+	free_tables(g->leaf_tables);
+	free_tables(g->tables);
+}
+
+/* After it nobody can reach what was gathered. No CPU sees the stash. */
+static void flush_gathered(struct gather *g, bool freed_tables)
+{
+	if (!g->t.stash && g->first < g->last)
+		kaiser_flush_range(&g->t.mm->space, g->first, MIN(g->last, USER_END), freed_tables);
+	g->first = UINT64_MAX;
+	g->last = 0;
+}
+
+static void gather_finish(struct gather *g)
+{
+	flush_gathered(g, g->tables || g->leaf_tables);
+	put_frames(g);
+	put_tables(g);
+	if (g->frames != g->few)
+		page_free(phys_to_page(virt_to_phys(g->frames)), 0);
+}
+
+static void gather_make_room(struct gather *g)
+{
+	struct page *p = g->frames == g->few ? page_alloc(0, 0) : NULL;
+
+	if (!p) {
+		flush_gathered(g, false);
+		put_frames(g);
+		return;
+	}
+	g->frames = page_to_virt(p);
+	g->room = MANY;
+	memcpy(g->frames, g->few, sizeof(g->few));
+}
+
+/* Moves a table and those below it to the lists. */
+static void collect(struct gather *g, uint64_t *table, unsigned level)
+{
+	struct page **to = level > 0 ? &g->tables : &g->leaf_tables;
+	struct page *p = phys_to_page(virt_to_phys(table));
+
 	if (level > 0)
 		for (unsigned i = 0; (i = next_entry(table, i)) < TABLE_ENTRIES; i++)
-			collect(out, table_of(table[i]), level - 1);
-	list_add(&out->tables, &phys_to_page(virt_to_phys(table))->link);
+			collect(g, table_of(table[i]), level - 1);
+	p->unlinked = *to;
+	*to = p;
 }
 
-static void prune_level(struct tree t, struct pruned *out, uint64_t *table, unsigned level,
-			uint64_t base, uint64_t lo, uint64_t hi)
+/* Unlinks what leads to tables all of whose addresses lie in [lo, hi). */
+static void unlink_tables(struct gather *g, uint64_t *table, unsigned level, uint64_t base,
+			  uint64_t lo, uint64_t hi)
 {
 	unsigned i = lo > base ? index_of(lo, level) : 0;
 
@@ -215,53 +272,68 @@ static void prune_level(struct tree t, struct pruned *out, uint64_t *table, unsi
 			return;
 		if (start < lo || end > hi) {
 			if (level > 1)
-				prune_level(t, out, table_of(e), level - 1, start, lo, hi);
+				unlink_tables(g, table_of(e), level - 1, start, lo, hi);
 			continue;
 		}
-		if (level == top_level() && !t.stash) {
-			int err = kaiser_space_set_top(&t.mm->space, i, 0);
+		if (level == top_level() && !g->t.stash) {
+			int err = kaiser_space_set_top(&g->t.mm->space, i, 0);
 
 			kassert(err == KAISER_OK);
 		} else {
 			__atomic_store_n(&table[i], 0, __ATOMIC_RELEASE);
 		}
-		collect(out, table_of(e), level - 1);
-		out->first = MIN(out->first, start);
-		out->last = MAX(out->last, end);
+		collect(g, table_of(e), level - 1);
+		g->first = MIN(g->first, start);
+		g->last = MAX(g->last, end);
 	}
 }
 
-static void free_tables(struct list *tables)
+static void clear_leaves(struct gather *g, uint64_t start, uint64_t end)
 {
-	list_for_each_entry_safe (p, next, tables, struct page, link) {
-		list_del(&p->link);
-		page_free(p, 0);
+	uint64_t va = start, *e;
+
+	for (; (e = tree_next(g->t, &va, end)) != NULL; va += PAGE_SIZE) {
+		if (g->n == g->room)
+			gather_make_room(g);
+		g->first = MIN(g->first, va);
+		g->last = MAX(g->last, va + PAGE_SIZE);
+		g->frames[g->n++] =
+			(uint32_t)((__atomic_exchange_n(e, 0, __ATOMIC_ACQ_REL) & PTE_ADDR) >>
+				   PAGE_SHIFT);
 	}
 }
 
-void tree_prune(struct tree t, uint64_t lo, uint64_t hi)
+static void zap_tree(struct tree t, uint64_t start, uint64_t end, uint64_t lo, uint64_t hi)
 {
-	struct pruned out = {LIST_INIT(out.tables), UINT64_MAX, 0};
+	struct gather g;
 
 	if (!top_of(t))
 		return;
-	prune_level(t, &out, top_of(t), top_level(), 0, lo, hi);
-	if (list_empty(&out.tables))
-		return;
-	if (!t.stash)
-		kaiser_flush_range(&t.mm->space, out.first, MIN(out.last, USER_END), true);
-	free_tables(&out.tables);
+	gather_init(&g, t);
+	unlink_tables(&g, top_of(t), top_level(), 0, lo, hi);
+	clear_leaves(&g, start, end);
+	gather_finish(&g);
+}
+
+void unmap_range(struct mm *mm, uint64_t start, uint64_t end, uint64_t lo, uint64_t hi)
+{
+	kassert(lo <= start && end <= hi);
+	zap_tree(mm_live(mm), start, end, lo, hi);
+	zap_tree(mm_stash(mm), start, end, lo, hi);
+}
+
+void zap_range(struct mm *mm, uint64_t start, uint64_t end)
+{
+	unmap_range(mm, start, end, start, end);
 }
 
 void tree_destroy(struct tree t)
 {
-	struct pruned out = {LIST_INIT(out.tables), 0, 0};
-	uint64_t va = 0, *e, *top = top_of(t);
+	struct gather g;
 
-	if (!top)
+	if (!top_of(t))
 		return;
-	for (; (e = tree_next(t, &va, USER_TOP)) != NULL; va += PAGE_SIZE)
-		put_leaf(*e);
-	collect(&out, top, top_level());
-	free_tables(&out.tables);
+	gather_init(&g, t);
+	collect(&g, top_of(t), top_level());
+	put_tables(&g);
 }

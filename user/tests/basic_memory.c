@@ -98,6 +98,59 @@ static void test_protect(void)
 	munmap(p, 3 * PAGE);
 }
 
+#define MANY 3000u /* pages: tables that go whole, and parts of tables at both ends */
+
+/* Pages of [0, MANY) that do not hold what they should: 0 where `gone` says so, their tag
+ * elsewhere. */
+static unsigned strange_pages(const uint8_t *p, const uint8_t *gone)
+{
+	unsigned strange = 0;
+
+	for (unsigned i = 0; i < MANY; i++)
+		strange += *(const uint32_t *)(p + i * (size_t)PAGE) != (gone[i] ? 0 : i + 1);
+	return strange;
+}
+
+/* Large ranges of every kind go and come back as zeroes; what lies beside them stays. */
+static void test_unmap_many(void)
+{
+	static const struct {
+		unsigned first, pages;
+	} part[] = {{7, 1}, {40, 33}, {100, 513}, {700, 1024}, {1800, 64}, {1870, 65}, {2000, 900}};
+	static uint8_t gone[MANY];
+
+	for (int how = 0; how < 3; how++) {
+		uint8_t *p = mmap(NULL, MANY * (size_t)PAGE, PROT_READ | PROT_WRITE, ANON, -1, 0);
+		bool ok = p != MAP_FAILED;
+
+		memset(gone, 0, sizeof(gone));
+		for (unsigned i = 0; ok && i < MANY; i++)
+			*(uint32_t *)(p + i * (size_t)PAGE) = i + 1;
+		if (ok && how == 2) /* the middle of it lies in the stash */
+			ok = mprotect(p + 500 * PAGE, 1000 * PAGE, PROT_NONE) == 0;
+		for (unsigned k = 0; ok && k < sizeof(part) / sizeof(part[0]); k++) {
+			uint8_t *at = p + part[k].first * (size_t)PAGE;
+			size_t len = part[k].pages * (size_t)PAGE;
+
+			if (how == 1)
+				ok = madvise(at, len, MADV_DONTNEED) == 0;
+			else
+				ok = munmap(at, len) == 0 && probe(at, false) == SIGSEGV &&
+				     probe(at + len - 1, true) == SIGSEGV &&
+				     mmap(at, len, PROT_READ | PROT_WRITE, ANON | MAP_FIXED, -1,
+					  0) == at;
+			memset(gone + part[k].first, 1, part[k].pages);
+		}
+		if (ok && how == 2)
+			ok = mprotect(p + 500 * PAGE, 1000 * PAGE, PROT_READ | PROT_WRITE) == 0;
+		ktap_ok(ok && strange_pages(p, gone) == 0, "parts of %u pages go by %s", MANY,
+			how == 0   ? "munmap"
+			: how == 1 ? "MADV_DONTNEED"
+				   : "munmap, partly PROT_NONE");
+		munmap(p, MANY * (size_t)PAGE);
+	}
+}
+
 static int scribble(void *arg)
 {
 	uint8_t *p = arg;
@@ -193,6 +246,7 @@ static void test_file_map(void)
 void basic_memory(void)
 {
 	test_map();
+	test_unmap_many();
 	test_protect();
 	test_cow();
 	test_brk();
