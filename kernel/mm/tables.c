@@ -276,15 +276,16 @@ static void unlink_tables(struct gather *g, uint64_t *table, unsigned level, uin
 			continue;
 		}
 		if (level == top_level() && !g->t.stash) {
+			/* Flushes: nothing below can be reached when it returns. */
 			int err = kaiser_space_set_top(&g->t.mm->space, i, 0);
 
 			kassert(err == KAISER_OK);
 		} else {
 			__atomic_store_n(&table[i], 0, __ATOMIC_RELEASE);
+			g->first = MIN(g->first, start);
+			g->last = MAX(g->last, end);
 		}
 		collect(g, table_of(e), level - 1);
-		g->first = MIN(g->first, start);
-		g->last = MAX(g->last, end);
 	}
 }
 
