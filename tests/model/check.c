@@ -96,6 +96,11 @@ static void walk_one(struct cpu *c, uint64_t *root, uint64_t va)
 	}
 }
 
+static void walk_loaded(struct cpu *c, uint64_t va)
+{
+	walk_one(c, table_at(c->tlb.cr3), va);
+}
+
 /* Everything of the user half, and of the kernel half what tells the roots and CPUs apart and what
  * changes. */
 void adversary_walk(struct cpu *c)
@@ -111,6 +116,7 @@ void adversary_walk(struct cpu *c)
 	walk_one(c, root, other + KAISER_CPU_ENTRY);
 	for (unsigned i = 0; i < KPAGES; i++)
 		walk_one(c, root, kpage_va(i));
+	ldt_adversary(c, walk_loaded);
 }
 
 void adversary_touch(uint64_t va)
@@ -145,6 +151,16 @@ static bool truth(const struct judge *j, const struct tlb_entry *e, uint64_t *pa
 			return false;
 		if (j->poison && !j->user_root && (table[e->va >> 39 & 511] & PTE_U))
 			*rights &= ~(unsigned)TLB_X;
+	} else if ((e->va >> 39 & 511) == LDT_TOP) {
+		if (!j->ks || !j->ks->ldt)
+			return false;
+		*pa = j->ks->ldt & PTE_ADDR;
+		if (level == e->level)
+			return true;
+		table = table_at(*pa);
+		level--;
+	} else if ((e->va >> 39 & 511) == LDT_TOP + 1) {
+		return stack16_truth(j->c, j->ks, e, pa, rights);
 	} else if (j->user_root) {
 		if (e->va >> 39 != WINDOW >> 39)
 			return false;

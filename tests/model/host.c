@@ -167,6 +167,7 @@ void model_bring_up(unsigned cpus, unsigned conf)
 		.cpus = cpus,
 		.host_pages = 1,
 		.kernel_root = (kaiser_pa_t)m.kernel_top,
+		.ldt_top = LDT_TOP,
 		.user_end = USER_END,
 		.mode = conf & CONF_ON ? KAISER_ON : KAISER_OFF,
 	};

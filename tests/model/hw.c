@@ -194,8 +194,10 @@ void gate_enter(struct cpu *c)
 void gate_exit(struct cpu *c)
 {
 	struct kaiser_cpu *kc = m.k.cpu[c->number];
-	uint64_t v = kc->exit_cr3;
+	uint64_t v;
 
+	ldt_exit(c, rnd(&m.rng, 4));
+	v = kc->exit_cr3;
 	maybe_nmi(c);
 	if ((v & KAISER_SWITCH_BIT) && pcid_used())
 		kc->exit_cr3 |= TLB_CR3_NOFLUSH;

@@ -11,6 +11,7 @@
  *	main.c	 command line, campaign
  *	run.c	 programs: made, run, printed; shrink.c: a failure made short
  *	ops.c	 what each operation does; memory.c, life.c, tables.c
+ *	ldt.c	 LDTs and 16-bit stacks
  *	host.c	 memory, the kernel half, bring-up
  *	hw.c	 the library's seam to the machine, who runs, the gates
  *	check.c	 the adversary, and what is true
@@ -32,6 +33,7 @@
 #define KPAGES     6  /* kernel pages that come and go */
 #define WINDOW     UINT64_C(0xffffffffa0000000)
 #define KDYN       UINT64_C(0xffffc00000000000)
+#define LDT_TOP    400 /* top-level index */
 #define USER_END   UINT64_C(0x7ffffffff000)
 #define PAGE_BYTES 4096
 
@@ -62,6 +64,7 @@ enum op {
 	OP_LEAVE,
 	OP_MODE,
 	OP_ISOLATE,
+	OP_LDT,
 	OPS
 };
 
@@ -95,7 +98,7 @@ struct call {
 };
 
 /* What the host took back and has not yet flushed: such entries are excused. */
-#define REVOKED (PAGES + 64)
+#define REVOKED (PAGES + 200)
 struct revoked {
 	uint64_t va, pa;
 	uint8_t level;
@@ -256,6 +259,16 @@ void op_leave(void);
 void op_mode(const struct step *st);
 void op_isolate(const struct step *st);
 extern const char *const op_names[OPS];
+
+/* ldt.c */
+#define STACK16_PLACES 4
+void op_ldt(const struct step *st);
+uint64_t ldt_va(unsigned page);
+uint32_t stack16_sp(unsigned n);
+void ldt_exit(struct cpu *c, unsigned n);
+void ldt_adversary(struct cpu *c, void (*walk)(struct cpu *c, uint64_t va));
+bool stack16_truth(const struct cpu *c, const struct kaiser_space *ks, const struct tlb_entry *e,
+		   uint64_t *pa, unsigned *rights);
 
 /* run.c */
 void program_make(struct program *p, uint64_t seed, unsigned rounds);

@@ -6,9 +6,10 @@
 #include "model.h"
 
 const char *const op_names[OPS] = {
-	"map",  "unmap",  "protect",   "free_table", "unmap_all", "top",   "switch", "lazy",
-	"user", "kernel", "syscall",   "fork",       "exec",      "exit",  "evict",  "migrate",
-	"kmap", "kunmap", "flush_all", "nmi",        "foreign",   "leave", "mode",   "isolate",
+	"map",   "unmap",   "protect", "free_table", "unmap_all", "top",  "switch",
+	"lazy",  "user",    "kernel",  "syscall",    "fork",      "exec", "exit",
+	"evict", "migrate", "kmap",    "kunmap",     "flush_all", "nmi",  "foreign",
+	"leave", "mode",    "isolate", "ldt",
 };
 
 /* ---- who may use a space ---- */
@@ -168,6 +169,9 @@ void do_step(const struct step *s)
 		break;
 	case OP_ISOLATE:
 		op_isolate(s);
+		break;
+	case OP_LDT:
+		op_ldt(s);
 		break;
 	case OP_USER:
 	case OP_KERNEL:

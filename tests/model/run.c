@@ -14,6 +14,7 @@ static const uint8_t weights[OPS] = {
 	[OP_EXEC] = 4,      [OP_EXIT] = 5,    [OP_EVICT] = 2,     [OP_MIGRATE] = 12,
 	[OP_KMAP] = 8,      [OP_KUNMAP] = 8,  [OP_FLUSH_ALL] = 1, [OP_NMI] = 12,
 	[OP_FOREIGN] = 1,   [OP_LEAVE] = 2,   [OP_MODE] = 2,      [OP_ISOLATE] = 2,
+	[OP_LDT] = 4,
 };
 
 static struct step make_step(uint64_t *rng)

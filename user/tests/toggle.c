@@ -3,7 +3,8 @@
 /*
  * Isolation switched at run time: who may, what is told, and then COUNT times on and off ("toggle
  * COUNT", or 1000; a kernel hands words of its command line that it does not know to process 1)
- * while every CPU forks, execs, maps, faults and takes signals. Run it with NMIs too.
+ * while every CPU forks, execs, maps, faults and takes signals. Run it with NMIs too. With "toggle
+ * COUNT look", isolation stays on for some seconds after each 500, for somebody outside to look.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,12 +17,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ktap.h"
 #include "toggle.h"
 
 static unsigned count = 1000;
+static bool look;
 
 static int set_mode(const char *word)
 {
@@ -117,6 +120,27 @@ static int works(unsigned n)
 	return ticks ? 0 : 6;
 }
 
+/* In user mode, with the one process that opted out stopped: what is seen from outside is to be
+ * isolated on every CPU. */
+static void be_looked_at(pid_t opted_out, unsigned sample)
+{
+	struct timespec t;
+	time_t end;
+
+	kill(opted_out, SIGSTOP);
+	if (waitpid(opted_out, NULL, WUNTRACED) != opted_out)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	end = t.tv_sec + 6;
+	ktap_note("sample %u: look", sample);
+	do {
+		for (volatile unsigned i = 0; i < 1000000; i++)
+			;
+		clock_gettime(CLOCK_MONOTONIC, &t);
+	} while (t.tv_sec < end);
+	kill(opted_out, SIGCONT);
+}
+
 static void storm(void)
 {
 	enum { MAX = 12 };
@@ -140,6 +164,8 @@ static void storm(void)
 		samples++;
 		unclean += !told("/proc/kaiser", "mode:\ton") || told("/proc/kaiser", "ERROR") ||
 			   !told("/proc/kaiser", "verdict:\tisolated");
+		if (look && i % 500 == 499)
+			be_looked_at(pid[0], i / 500 + 1);
 	}
 	CHECK(bad == 0, "%u switches of the mode", count);
 	CHECK(unclean == 0, "/proc/kaiser finds all as it should be, %u times", samples);
@@ -161,6 +187,7 @@ int main(int argc, char **argv)
 		return prctl(PR_GET_KAISER, 0, 0, 0, 0);
 	if (argc > 1 && atoi(argv[1]) > 0)
 		count = (unsigned)atoi(argv[1]);
+	look = argc > 2 && !strcmp(argv[2], "look");
 	ktap_start();
 	machine();
 	processes(argv[0]);
