@@ -128,10 +128,12 @@ void op_exec(const struct step *st)
 	if (c->space < 0 || c->lazy || !may_die(&m.space[c->space]))
 		return;
 	old = &m.space[c->space];
+	old->dying = true; /* before anything lets others run */
 	s = make_space(st->space);
-	if (!s)
+	if (!s) {
+		old->dying = false;
 		return;
-	old->dying = true;
+	}
 	for (unsigned i = 0; i < 3; i++)
 		map_page(s, (st->page + i * 9) % PAGES, (uint64_t)arena_get(0), i);
 	s->dying = false;
