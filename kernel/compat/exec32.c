@@ -109,7 +109,7 @@ static int put_auxv(uint64_t at, const struct mm *mm, const struct exec_image *i
 		{AT_RANDOM, (uint32_t)pl->random},
 		{AT_EXECFN, (uint32_t)pl->execfn},
 		{AT_PLATFORM, (uint32_t)pl->platform},
-		{AT_MINSIGSTKSZ, (uint32_t)ALIGN_UP(fpu_size() + FRAME_BYTES, 16)},
+		{AT_MINSIGSTKSZ, (uint32_t)ALIGN_UP(fpu_format.bytes + FRAME_BYTES, 16)},
 		{AT_NULL, 0},
 	};
 	return copy_to_user(at, aux, sizeof(aux));

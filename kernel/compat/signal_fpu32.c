@@ -113,9 +113,9 @@ int ia32_fpu_from_user(uint64_t va)
 	irq = irq_save();
 	fpu_save(t);
 	x87_from((struct fxsave *)area, &s);
-	if (cpu_has(CPU_XSAVE))
+	if (fpu_format.xsave)
 		area[OFF_XSTATE_BV] |= XSTATE_X87;
-	fpu_restore(t);
+	fpu_load(area);
 	irq_restore(irq);
 	return 0;
 }

@@ -176,7 +176,7 @@ int ia32_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
 	irq = irq_save();
 	segments_load_data(KAISER_USER_DS, KAISER_USER_DS);
 	irq_restore(irq);
-	signal_fpu_clear();
+	fpu_reset();
 	return 0;
 }
 

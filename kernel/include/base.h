@@ -9,21 +9,23 @@
 
 #include "errno.h"
 
-#define ARRAY_SIZE(a)      (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_DOWN(x, a)   ((x) & ~((uint64_t)(a)-1))
-#define ALIGN_UP(x, a)     ALIGN_DOWN((x) + (uint64_t)(a)-1, (a))
-#define MIN(a, b)          ((a) < (b) ? (a) : (b))
-#define MAX(a, b)          ((a) > (b) ? (a) : (b))
-#define BIT(n)             (UINT64_C(1) << (n))
+#define ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))
+#define ALIGN_DOWN(x, a)              ((x) & ~((uint64_t)(a)-1))
+#define ALIGN_UP(x, a)                ALIGN_DOWN((x) + (uint64_t)(a)-1, (a))
+#define MIN(a, b)                     ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                     ((a) > (b) ? (a) : (b))
+#define BIT(n)                        (UINT64_C(1) << (n))
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  4096UL
 
-#define noreturn      __attribute__((__noreturn__))
-#define packed        __attribute__((__packed__))
+#define noreturn          __attribute__((__noreturn__))
+#define packed            __attribute__((__packed__))
 #define printf_like(f, a) __attribute__((__format__(__printf__, f, a)))
-#define unused        __attribute__((__unused__))
+#define unused            __attribute__((__unused__))
+/* What most operations look at lies together, in few pages and lines. */
+#define HOT_DATA __attribute__((__section__(".data.hot")))
 
 /* Errors travel as negative errno values; pointers that may carry one use these three. */
 static inline void *err_ptr(long err)
@@ -55,5 +57,10 @@ char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 /* Copies at most n-1 bytes and always ends dst; returns strlen(src). */
 size_t strlcpy(char *dst, const char *src, size_t n);
+#if !__STDC_HOSTED__
+/* Where the size is a constant the compiler knows what is shorter than a call. */
+#define memcpy(dst, src, n) __builtin_memcpy(dst, src, n)
+#define memset(dst, c, n)   __builtin_memset(dst, c, n)
+#endif
 
 #endif

@@ -71,6 +71,17 @@ static inline void exit_work_switch(bool traced)
 	__asm__ volatile("movl %0, %%gs:%c1" ::"r"(v), "i"(KAISER_GS_HOST_WORD) : "memory");
 }
 
+/* Of the two only the first. */
+static inline bool exit_work_due(void)
+{
+	bool set;
+	__asm__ volatile("testl $1, %%gs:%c1"
+			 : "=@ccnz"(set)
+			 : "i"(KAISER_GS_HOST_WORD)
+			 : "memory");
+	return set;
+}
+
 static inline bool exit_work_is_set(void)
 {
 	uint32_t v;

@@ -107,8 +107,9 @@ void signal_fault(int sig, int code, uint64_t addr, struct pt_regs *regs);
 
 /* True if the current task has something to deliver (or must die). */
 bool signal_pending(void);
-/* On the way to user mode, interrupts on: delivers, restarts, stops, or does not return.
- * `in_syscall`: regs->ax holds a system call's result, regs->orig_ax its number. */
+/* On the way to user mode, interrupts on: delivers one signal, restarts, stops, or does not return;
+ * the caller looks again whether there is more. `in_syscall`: regs->ax holds a system call's
+ * result, regs->orig_ax its number. */
 void signal_deliver(struct pt_regs *regs, bool in_syscall);
 
 #endif

@@ -11,7 +11,10 @@ typedef struct {
 	volatile uint32_t held;
 } spinlock_t;
 
-#define SPINLOCK_INIT {0}
+#define SPINLOCK_INIT \
+	{             \
+		0     \
+	}
 
 static inline void cpu_relax(void)
 {
@@ -25,7 +28,7 @@ static inline bool spin_trylock(spinlock_t *l)
 
 static inline void spin_lock(spinlock_t *l)
 {
-	while (!spin_trylock(l))
+	while (__builtin_expect(!spin_trylock(l), false))
 		while (l->held)
 			cpu_relax();
 }
@@ -47,6 +50,19 @@ static inline void irq_restore(uint64_t flags)
 {
 	if (flags & 0x200)
 		__asm__ volatile("sti" ::: "memory");
+}
+
+/* The same where interrupts are on. */
+static inline void spin_lock_irq(spinlock_t *l)
+{
+	__asm__ volatile("cli" ::: "memory");
+	spin_lock(l);
+}
+
+static inline void spin_unlock_irq(spinlock_t *l)
+{
+	spin_unlock(l);
+	__asm__ volatile("sti" ::: "memory");
 }
 
 static inline uint64_t spin_lock_irqsave(spinlock_t *l)

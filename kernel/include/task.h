@@ -246,19 +246,27 @@ static inline void exit_to_user_work(struct pt_regs *regs, bool in_syscall)
 }
 
 /* fpu.c */
+enum { FXSAVE_BYTES = 512, FPU_OFF_SW = 464 };
+extern struct fpu_format { /* the same on all CPUs; written by the boot CPU alone, before the others
+			    */
+	unsigned bytes;    /* of an area */
+	uint32_t features; /* XCR0 */
+	uint32_t mxcsr_mask; /* the bits of MXCSR that the CPU has: any other makes a load fault */
+	bool xsave;          /* else FXSAVE, and areas of FXSAVE_BYTES */
+} fpu_format;
 void fpu_init_cpu(void);
+/* The registers are in the CPU while their task runs, and in its area, saved there, while it does
+ * not. */
 void fpu_save(struct task *t);
-void fpu_restore(struct task *t);
-void fpu_reset(struct task *t); /* initial state, at exec */
-void *fpu_alloc(void);          /* a clean area; NULL */
+void fpu_load(
+	const void *area); /* a task's, or an image that has been made sure of; 64-byte aligned */
+void fpu_reset(void);      /* the initial state */
+void *fpu_alloc(void);     /* a clean area; NULL */
 void fpu_free(void *area);
 void fpu_copy(void *to, const void *from);
-unsigned fpu_size(void);
 /* signal_fpu.c: the area of t, which is off its CPU, is made what user memory has at va: bytes is
- * FXSAVE_BYTES (x87 and SSE, the rest stays) or fpu_size(). 0, -EFAULT, -ENOMEM; -EINVAL where
- * Linux refuses: bits of MXCSR or state components that this CPU has not, another format. */
-enum { FXSAVE_BYTES = 512, FPU_OFF_SW = 464 };
+ * FXSAVE_BYTES (x87 and SSE, the rest stays) or fpu_format.bytes. 0, -EFAULT, -ENOMEM; -EINVAL
+ * where Linux refuses: bits of MXCSR or state components that this CPU has not, another format. */
 int fpu_image_set(struct task *t, uint64_t va, unsigned bytes);
-uint64_t fpu_features(void); /* XCR0 */
 
 #endif

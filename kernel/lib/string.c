@@ -2,6 +2,9 @@
 /* Memory and strings: the C library's names, since the compiler calls some of them by itself. */
 #include "base.h"
 
+#undef memcpy
+#undef memset
+
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
 	void *d = dst;

@@ -12,7 +12,7 @@
 
 #define MMAP_RANDOM_PAGES BIT(28)
 
-uint8_t uaccess_smap;
+uint8_t uaccess_smap HOT_DATA;
 
 struct mm *mm_blank(void)
 {

@@ -18,7 +18,7 @@
 #include "vfs.h"
 
 struct kaiser kaiser;
-bool percpu_ready;
+bool percpu_ready HOT_DATA;
 
 /* ---- hooks ---- */
 

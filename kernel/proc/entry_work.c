@@ -31,5 +31,7 @@ void exit_to_user_slow(struct pt_regs *regs, bool in_syscall)
 		signal_deliver(regs, in_syscall);
 		irq_disable();
 		in_syscall = false; /* a call is restarted, or not, once */
+		if (!exit_work_due() && !current->ptrace.tracer)
+			return;
 	}
 }

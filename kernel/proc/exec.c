@@ -91,7 +91,7 @@ static void reset_cpu_state(struct task *t, uint64_t ip, uint64_t sp, bool ia32)
 {
 	uint64_t irq = irq_save();
 
-	fpu_reset(t);
+	fpu_reset();
 	segments_reset();
 	t->debugreg = (struct debugreg){0};
 	debugreg_load(&t->debugreg);

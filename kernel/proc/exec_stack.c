@@ -118,7 +118,7 @@ static int put_auxv(uint64_t at, const struct exec_image *image, const struct pl
 		{AT_HWCAP2, cpu_has(CPU_FSGSBASE) ? HWCAP2_FSGSBASE : 0},
 		{AT_EXECFN, pl->execfn},
 		{AT_PLATFORM, pl->platform},
-		{AT_MINSIGSTKSZ, ALIGN_UP(fpu_size() + FRAME_BYTES, 16)},
+		{AT_MINSIGSTKSZ, ALIGN_UP(fpu_format.bytes + FRAME_BYTES, 16)},
 		{AT_NULL, 0},
 	};
 	return copy_to_user(at, aux, sizeof(aux));

@@ -37,7 +37,7 @@ static int become_process(struct task *t)
 	t->fs = fs;
 	t->pending = pending;
 	t->fpu = fpu;
-	fpu_restore(t);
+	fpu_load(fpu);
 	process_add_thread_locked(p, t);
 	task_head_update(t);
 	task_get(t);

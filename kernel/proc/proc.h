@@ -35,6 +35,9 @@ bool pgrp_is_orphaned_locked(int pgid);
 void signal_exec(struct task *t);
 /* Drops pending `sig` for the process and all of its threads. siglock held. */
 void signal_flush_locked(struct process *p, sigset_t set);
+/* Which of t's pending signals of `set` is next, and its queue; 0 if there is none. siglock held.
+ */
+int signal_choose_locked(const struct task *t, sigset_t set, struct sigqueue **q);
 /* Takes the next signal of `set` of the current task out of its queues; 0 if there is none.
  * siglock held. */
 int signal_dequeue_locked(sigset_t set, struct siginfo *info);
@@ -63,6 +66,7 @@ bool signal_work(const struct pt_regs *regs, bool in_syscall);
  * wait4(WUNTRACED) reports that and clears stopped_report. continued_report likewise: 0xffff. */
 
 /* ---- signal_calls.c: without user memory ---- */
+/* new and old may be NULL. */
 long sigaction_change(int sig, const struct sigaction_k *new, struct sigaction_k *old);
 long sigsuspend(sigset_t set);
 long sigqueue_process(int pid, int sig, const struct siginfo *info);

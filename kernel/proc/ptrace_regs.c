@@ -218,7 +218,7 @@ static int get_xstate(struct task *t, uint64_t to, uint64_t bytes)
 		return -ENODEV;
 	err = copy_to_user(to, t->fpu, bytes);
 	/* Software's own bytes tell a debugger what XCR0 is. */
-	features = fpu_features();
+	features = fpu_format.features;
 	if (!err && bytes >= FPU_OFF_SW + sizeof(features))
 		err = copy_to_user(to + FPU_OFF_SW, &features, sizeof(features));
 	return err;
@@ -241,7 +241,7 @@ static int regset_copy(struct task *t, uint64_t type, uint64_t base, uint64_t *l
 	case NT_X86_XSTATE:
 		if (!cpu_has(CPU_XSAVE))
 			return -ENODEV;
-		size = fpu_size();
+		size = fpu_format.bytes;
 		break;
 	default:
 		return -EINVAL;

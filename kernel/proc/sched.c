@@ -292,7 +292,7 @@ static void user_state_save(struct task *t)
 static void user_state_load(struct task *t)
 {
 	segments_load(t);
-	fpu_restore(t);
+	fpu_load(t->fpu);
 }
 
 /* On the new task's stack: the old one is free to run elsewhere, or to go. Interrupts off. Never

@@ -19,8 +19,12 @@ void signal_flush_locked(struct process *p, sigset_t set)
 void signal_kick(struct task *t, bool fatal)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (t == current)
+	if (t == current) {
 		exit_work_set();
+		/* Nobody but itself puts it to sleep, and it is here: perhaps in an interrupt. */
+		if (__atomic_load_n(&t->state, __ATOMIC_RELAXED) == TASK_RUNNABLE)
+			return;
+	}
 	if (sched_wake_if(t, BIT(TASK_SLEEPING_INTR) |
 				     (fatal ? BIT(TASK_STOPPED) | BIT(TASK_TRACED) : 0)))
 		return;
@@ -205,22 +209,29 @@ void signal_fault(int sig, int code, uint64_t addr, struct pt_regs *regs)
 	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
+int signal_choose_locked(const struct task *t, sigset_t set, struct sigqueue **q)
+{
+	struct sigqueue *own = t->pending, *shared = t->proc->pending;
+	sigset_t both = own->set | shared->set, choice = both & set;
+	/* SIGKILL beats all; then what this thread's own instruction caused, then by number. */
+	if (both & SIGMASK(SIGKILL))
+		choice = SIGMASK(SIGKILL);
+	else if (choice & own->set & SET_FAULT)
+		choice &= own->set & SET_FAULT;
+	if (!choice)
+		return 0;
+	int sig = __builtin_ctzll(choice) + 1;
+	*q = (own->set & SIGMASK(sig)) ? own : shared;
+	return sig;
+}
+
 int signal_dequeue_locked(sigset_t set, struct siginfo *info)
 {
-	struct task *t = current;
-	struct sigqueue *own = t->pending, *shared = t->proc->pending;
-	/* SIGKILL beats all; then what this thread's own instruction caused, then by number. */
-	sigset_t choices[] = {(own->set | shared->set) & SIGMASK(SIGKILL),
-			      own->set & SET_FAULT & set, (own->set | shared->set) & set};
-	for (unsigned i = 0; i < ARRAY_SIZE(choices); i++) {
-		if (!choices[i])
-			continue;
-		int sig = __builtin_ctzll(choices[i]) + 1;
-		struct sigqueue *q = (own->set & SIGMASK(sig)) ? own : shared;
-		sigqueue_take_locked(t->proc, q, sig, info);
-		return sig;
-	}
-	return 0;
+	struct sigqueue *q;
+	int sig = signal_choose_locked(current, set, &q);
+	if (sig)
+		sigqueue_take_locked(current->proc, q, sig, info);
+	return sig;
 }
 
 void signal_retarget_locked(struct task *t, sigset_t set)
@@ -234,17 +245,26 @@ void signal_retarget_locked(struct task *t, sigset_t set)
 	}
 }
 
+static __attribute__((__noinline__)) void retarget_and_unlock(struct task *t, sigset_t set)
+{
+	signal_retarget_locked(t, set);
+	spin_unlock_irq(&t->proc->siglock);
+}
+
 void signal_set_blocked(sigset_t set)
 {
 	struct task *t = current;
 	struct process *p = t->proc;
 	set &= ~(SIGMASK(SIGKILL) | SIGMASK(SIGSTOP));
-	uint64_t flags = spin_lock_irqsave(&p->siglock);
-	sigset_t newly = set & ~t->blocked;
+	spin_lock_irq(&p->siglock);
+	sigset_t newly = set & ~t->blocked, shared = p->pending->set;
 	t->blocked = set;
-	exit_work_set();
-	signal_retarget_locked(t, newly);
-	spin_unlock_irqrestore(&p->siglock, flags);
+	if ((t->pending->set | shared) & ~set)
+		exit_work_set();
+	if (shared & newly)
+		retarget_and_unlock(t, newly);
+	else
+		spin_unlock_irq(&p->siglock);
 }
 
 void signal_exec(struct task *t)

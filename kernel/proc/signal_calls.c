@@ -21,31 +21,35 @@ long sigaction_change(int sig, const struct sigaction_k *new, struct sigaction_k
 	if (sig < 1 || sig > NSIG || (new && (SIGMASK(sig) & SET_NEVER_BLOCKED)))
 		return -EINVAL;
 
-	uint64_t flags = spin_lock_irqsave(&p->siglock);
-	*old = p->actions[sig - 1];
-	old->flags &= ~SA_IA32;
+	struct sigaction_k *act = &p->actions[sig - 1];
+	spin_lock_irq(&p->siglock);
+	if (old) {
+		*old = *act;
+		old->flags &= ~SA_IA32;
+	}
 	if (new) {
-		struct sigaction_k act = *new;
-		act.flags &= SA_KNOWN | SA_IA32;
-		act.mask &= ~SET_NEVER_BLOCKED;
-		p->actions[sig - 1] = act;
-		if (act.handler == SIG_IGN ||
-		    (act.handler == SIG_DFL && (SIGMASK(sig) & SET_DEFAULT_IGNORED)))
+		act->handler = new->handler;
+		act->flags = new->flags &(SA_KNOWN | SA_IA32);
+		act->restorer = new->restorer;
+		act->mask = new->mask & ~SET_NEVER_BLOCKED;
+		if (new->handler == SIG_IGN ||
+		    (new->handler == SIG_DFL && (SIGMASK(sig) & SET_DEFAULT_IGNORED)))
 			signal_flush_locked(p, SIGMASK(sig));
 	}
-	spin_unlock_irqrestore(&p->siglock, flags);
+	spin_unlock_irq(&p->siglock);
 	return 0;
 }
 
 SYSCALL4(rt_sigaction, int, sig, uint64_t, new_va, uint64_t, old_va, uint64_t, setsize)
 {
-	struct sigaction_k act = {0}, old;
+	struct sigaction_k act, old;
 	if (setsize != sizeof(sigset_t))
 		return -EINVAL;
 	if (new_va && copy_from_user(&act, new_va, sizeof(act)) != 0)
 		return -EFAULT;
-	act.flags &= ~SA_IA32;
-	long err = sigaction_change(sig, new_va ? &act : NULL, &old);
+	if (new_va)
+		act.flags &= ~SA_IA32;
+	long err = sigaction_change(sig, new_va ? &act : NULL, old_va ? &old : NULL);
 	if (!err && old_va && copy_to_user(old_va, &old, sizeof(old)) != 0)
 		return -EFAULT;
 	return err;
@@ -227,10 +231,8 @@ static long kill_many(int pgid, int sig)
 	return sent ? 0 : found ? -EPERM : -ESRCH;
 }
 
-SYSCALL2(kill, int, pid, int, sig)
+static __attribute__((__noinline__)) long kill_others(int pid, int sig)
 {
-	if (sig < 0 || sig > NSIG)
-		return -EINVAL;
 	if (pid == INT32_MIN)
 		return -ESRCH;
 	if (pid == 0)
@@ -254,6 +256,17 @@ SYSCALL2(kill, int, pid, int, sig)
 		err = signal_send_process(t, sig, &info);
 	task_put(t);
 	return err;
+}
+
+SYSCALL2(kill, int, pid, int, sig)
+{
+	const struct task_head *h = current_head();
+	if (sig < 0 || sig > NSIG)
+		return -EINVAL;
+	if (sig == 0 || pid != h->pid || pid != h->tid)
+		return kill_others(pid, sig);
+	struct siginfo info = from_me(sig, SI_USER); /* the leader to itself */
+	return signal_send_process(current, sig, &info);
 }
 
 /* To thread `tid`, or to the whole process it belongs to; tgid: the process it must be of, or 0. */

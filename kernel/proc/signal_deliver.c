@@ -26,6 +26,14 @@ static bool must_stay_stopped(const struct task *t)
 	return *(const volatile bool *)&t->proc->stopped && !t->ptrace.tracer;
 }
 
+/* SIGKILL, which makes a task die, is never blocked. */
+static inline bool pending(const struct task *t, const struct process *p)
+{
+	return *(const volatile bool *)&t->killed || *(const volatile bool *)&p->exiting ||
+	       *(const volatile unsigned *)&t->ptrace.due || must_stay_stopped(t) ||
+	       (pending_set(t) & ~t->blocked);
+}
+
 bool signal_pending(void)
 {
 	struct task *t = current;
@@ -33,8 +41,7 @@ bool signal_pending(void)
 	if (!p)
 		return false;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* after the caller marked itself sleeping */
-	if (!task_dying(t) && !*(volatile unsigned *)&t->ptrace.due && !must_stay_stopped(t) &&
-	    (pending_set(t) & ~t->blocked) == 0)
+	if (!pending(t, p))
 		return false;
 	/* The caller may give up because of it, and the signal may be another thread's in the end:
 	 * the exit has to look whether the call is to be restarted. */
@@ -53,11 +60,10 @@ static bool asks_for_restart(const struct pt_regs *regs)
 
 bool signal_work(const struct pt_regs *regs, bool in_syscall)
 {
-	struct task *t = current;
-	if (!t->proc)
-		return false;
-	return signal_pending() || t->restore_blocked || t->proc->continue_notify ||
-	       (in_syscall && asks_for_restart(regs));
+	const struct task *t = current;
+	const struct process *p = t->proc;
+	return p && (pending(t, p) || t->restore_blocked || p->continue_notify ||
+		     (in_syscall && asks_for_restart(regs)));
 }
 
 void signal_notify_parent(struct process *p, int code, int status)
@@ -204,8 +210,30 @@ static enum verdict traced_signal(struct process *p, bool orphaned, int *sig, st
 	return v;
 }
 
+/* The usual case: nothing waits but a signal with a handler. 0: it is not the usual case. */
+static int take_plain(struct task *t, struct process *p, struct siginfo *info,
+		      struct sigaction_k *act)
+{
+	struct sigqueue *q;
+	struct sigaction_k *slot;
+	int sig = 0;
+	spin_lock_irq(&p->siglock);
+	if (!t->killed && !p->exiting && !p->continue_notify && !p->stopped && !t->ptrace.tracer)
+		sig = signal_choose_locked(t, ~t->blocked, &q);
+	if (sig != 0 && (slot = &p->actions[sig - 1])->handler > SIG_IGN) {
+		sigqueue_take_locked(p, q, sig, info);
+		*act = *slot;
+		if (slot->flags & SA_RESETHAND)
+			slot->handler = SIG_DFL;
+	} else {
+		sig = 0;
+	}
+	spin_unlock_irq(&p->siglock);
+	return sig;
+}
+
 /* The next signal that has a handler, 0 if there is none. May stop; may not return. */
-static int next_handled(struct siginfo *info, struct sigaction_k *act)
+static __attribute__((__noinline__)) int next_handled(struct siginfo *info, struct sigaction_k *act)
 {
 	struct process *p = current->proc;
 	bool group_known = false, orphaned = false;
@@ -303,19 +331,16 @@ void signal_deliver(struct pt_regs *regs, bool in_syscall)
 	struct task *t = current;
 	if (!t->proc)
 		return;
-	for (;;) {
-		struct siginfo info;
-		struct sigaction_k act;
-		int sig = next_handled(&info, &act);
-		if (in_syscall)
-			finish_syscall(regs, sig ? &act : NULL);
-		in_syscall = false;
-		if (sig) {
-			handle(regs, sig, &info, &act);
-			continue;
-		}
-		if (!t->restore_blocked)
-			return;
+	struct siginfo info;
+	struct sigaction_k act;
+	int sig = take_plain(t, t->proc, &info, &act);
+	if (sig == 0)
+		sig = next_handled(&info, &act);
+	if (in_syscall)
+		finish_syscall(regs, sig ? &act : NULL);
+	if (sig) {
+		handle(regs, sig, &info, &act);
+	} else if (t->restore_blocked) {
 		t->restore_blocked = false;
 		signal_set_blocked(t->saved_blocked);
 	}

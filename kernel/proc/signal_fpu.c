@@ -5,8 +5,9 @@
  * CPU leaves to software, say how much follows; a magic number behind it says that all of it is
  * there, for a program may have copied or made an image of the first 512 bytes only.
  *
- * The thread's registers are live in the CPU whenever kernel code runs, so the area in memory is
- * brought up to date first. Nothing sleeps between filling that area and loading it.
+ * The thread's registers are live in the CPU whenever kernel code runs: the area in memory is
+ * brought up to date before it is read, and what is to be loaded is loaded from an image of its
+ * own, since reading user memory may sleep, which saves the registers to the area.
  */
 #include "proc.h"
 #include "signal_frame.h"
@@ -29,111 +30,101 @@ struct fpx_sw_bytes {
 _Static_assert(sizeof(struct fpx_sw_bytes) == 48, "the software words of an FXSAVE image");
 _Static_assert(FPU_OFF_SW + sizeof(struct fpx_sw_bytes) == FXSAVE_BYTES, "they end the image");
 
-uint64_t fpu_features(void)
-{
-	uint32_t lo, hi;
-	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	return (uint64_t)hi << 32 | lo;
-}
-
-/* The MXCSR bits this CPU has: any other makes the load fault. */
-static uint32_t mxcsr_mask(void)
-{
-	uint8_t image[FXSAVE_BYTES] __attribute__((__aligned__(16)));
-	uint32_t mask;
-	memset(image, 0, sizeof(image));
-	__asm__ volatile("fxsave64 %0" : "+m"(image));
-	memcpy(&mask, image + OFF_MXCSR_MASK, sizeof(mask));
-	return mask ? mask : 0xffbf; /* what a zero stands for */
-}
-
-static uint32_t state_bytes(void)
-{
-	return cpu_has(CPU_XSAVE) ? fpu_size() : FXSAVE_BYTES;
-}
+enum { STACK_IMAGE = 1088 }; /* up to here (AVX) an image fits on the kernel stack */
 
 uint64_t signal_fpu_bytes(void)
 {
-	return state_bytes() + (cpu_has(CPU_XSAVE) ? sizeof(uint32_t) : 0);
+	return fpu_format.bytes + (fpu_format.xsave ? sizeof(uint32_t) : 0);
 }
 
 int signal_fpu_to_user(uint64_t va)
 {
 	struct task *t = current;
-	uint32_t bytes = state_bytes();
-	struct fpx_sw_bytes sw = {0};
+	uint8_t *area = t->fpu;
+	uint32_t bytes = fpu_format.bytes;
+	struct fpx_sw_bytes *sw = (void *)(area + FPU_OFF_SW);
+	uint32_t *magic2 = (void *)(area + bytes);
 	fpu_save(t);
-	if (cpu_has(CPU_XSAVE)) {
-		uint32_t magic2 = FP_XSTATE_MAGIC2;
-		sw.magic1 = FP_XSTATE_MAGIC1;
-		sw.xstate_size = bytes;
-		sw.extended_size = bytes + (uint32_t)sizeof(magic2);
-		sw.xfeatures = fpu_features();
-		if (copy_to_user(va + bytes, &magic2, sizeof(magic2)) != 0)
+	if (!fpu_format.xsave)
+		return copy_to_user(va, area, bytes);
+	sw->magic1 = FP_XSTATE_MAGIC1;
+	sw->xstate_size = bytes;
+	sw->extended_size = bytes + (uint32_t)sizeof(*magic2);
+	sw->xfeatures = fpu_format.features;
+	*magic2 = FP_XSTATE_MAGIC2;
+	/* Should this sleep, these words stay: the CPU writes none of them. */
+	int err = copy_to_user(va, area, bytes + sizeof(*magic2));
+	sw->magic1 = sw->xstate_size = sw->extended_size = 0;
+	sw->xfeatures = 0;
+	return err;
+}
+
+/* The bytes of extended state that an image says it has; 0: none, or more than there can be. */
+static uint32_t extended_bytes(const uint8_t *image)
+{
+	const struct fpx_sw_bytes *sw = (const void *)(image + FPU_OFF_SW);
+	bool sound = sw->magic1 == FP_XSTATE_MAGIC1 && sw->xstate_size >= XSAVE_MIN_BYTES &&
+		     sw->xstate_size <= fpu_format.bytes && sw->xstate_size <= sw->extended_size;
+	return sound ? sw->xstate_size : 0;
+}
+
+/* Reads what lies at va: how many bytes of extended state are in `image` then, 0: only the FXSAVE
+ * part is, or -EFAULT. image has room for fpu_format.bytes and the magic number. */
+static long image_from_user(uint8_t *image, uint64_t va)
+{
+	uint32_t n, magic2, size = fpu_format.bytes + (uint32_t)sizeof(magic2);
+	if (!fpu_format.xsave)
+		return copy_from_user(image, va, FXSAVE_BYTES);
+	if (copy_from_user(image, va, size) != 0) {
+		/* A program's own, shorter one? What it does not fill must be no stack's rest. */
+		memset(image, 0, size);
+		if (copy_from_user(image, va, FXSAVE_BYTES) != 0)
 			return -EFAULT;
+		n = extended_bytes(image);
+		size = n + (uint32_t)sizeof(magic2);
+		if (n == 0 || copy_from_user(image, va, size) != 0)
+			return 0;
 	}
-	if (copy_to_user(va, t->fpu, bytes) != 0 ||
-	    copy_to_user(va + FPU_OFF_SW, &sw, sizeof(sw)) != 0)
-		return -EFAULT;
-	return 0;
+	n = extended_bytes(image);
+	if (n == 0 || n + sizeof(magic2) > size)
+		return 0;
+	memcpy(&magic2, image + n, sizeof(magic2));
+	return magic2 == FP_XSTATE_MAGIC2 ? (long)n : 0;
 }
 
-void signal_fpu_clear(void)
+/* Takes out of an image all that would make its load fault. bytes: as image_from_user() says. */
+static void image_clean(uint8_t *image, long bytes)
 {
-	fpu_reset(current);
-	fpu_restore(current);
-}
-
-/* How many bytes of extended state the image at va truly has; 0: only the FXSAVE part. */
-static uint32_t extended_bytes(uint64_t va, struct fpx_sw_bytes *sw)
-{
-	uint32_t magic2;
-	if (!cpu_has(CPU_XSAVE) || copy_from_user(sw, va + FPU_OFF_SW, sizeof(*sw)) != 0)
-		return 0;
-	if (sw->magic1 != FP_XSTATE_MAGIC1 || sw->xstate_size < XSAVE_MIN_BYTES ||
-	    sw->xstate_size > fpu_size() || sw->xstate_size > sw->extended_size)
-		return 0;
-	if (copy_from_user(&magic2, va + sw->xstate_size, sizeof(magic2)) != 0 ||
-	    magic2 != FP_XSTATE_MAGIC2)
-		return 0;
-	return sw->xstate_size;
+	const struct fpx_sw_bytes *sw = (const void *)(image + FPU_OFF_SW);
+	uint64_t *header = (uint64_t *)(image + OFF_XSTATE_BV);
+	*(uint32_t *)(image + OFF_MXCSR) &= fpu_format.mxcsr_mask;
+	if (!fpu_format.xsave)
+		return;
+	uint64_t present = header[0] & sw->xfeatures & fpu_format.features;
+	/* The rest of the header must be zero: not compacted, no reserved bits. */
+	memset(header, 0, HEADER_BYTES);
+	header[0] = bytes ? present : XFEATURES_FX;
 }
 
 int signal_fpu_from_user(uint64_t va)
 {
+	uint8_t on_stack[STACK_IMAGE + 64] __attribute__((__aligned__(64)));
+	bool fits = fpu_format.bytes <= STACK_IMAGE;
 	if (va == 0) {
-		signal_fpu_clear();
+		fpu_reset();
 		return 0;
 	}
-	uint8_t *image = fpu_alloc();
+	uint8_t *image = fits ? on_stack : fpu_alloc();
 	if (!image)
 		return -ENOMEM;
-	struct fpx_sw_bytes sw;
-	uint32_t bytes = extended_bytes(va, &sw);
-	if (copy_from_user(image, va, bytes ? bytes : FXSAVE_BYTES) != 0) {
+	long bytes = image_from_user(image, va);
+	if (bytes >= 0) {
+		image_clean(image, bytes);
+		fpu_load(image);
+	}
+	if (!fits)
 		fpu_free(image);
-		return -EFAULT;
-	}
-
-	uint32_t mxcsr;
-	memcpy(&mxcsr, image + OFF_MXCSR, sizeof(mxcsr));
-	mxcsr &= mxcsr_mask();
-	memcpy(image + OFF_MXCSR, &mxcsr, sizeof(mxcsr));
-	memset(image + FPU_OFF_SW, 0, sizeof(sw));
-	if (cpu_has(CPU_XSAVE)) {
-		uint64_t present = XFEATURES_FX;
-		if (bytes) {
-			memcpy(&present, image + OFF_XSTATE_BV, sizeof(present));
-			present &= sw.xfeatures & fpu_features();
-		}
-		/* The rest of the header must be zero: not compacted, no reserved bits. */
-		memset(image + OFF_XSTATE_BV, 0, HEADER_BYTES);
-		memcpy(image + OFF_XSTATE_BV, &present, sizeof(present));
-	}
-	fpu_copy(current->fpu, image);
-	fpu_restore(current);
-	fpu_free(image);
-	return 0;
+	return bytes < 0 ? -EFAULT : 0;
 }
 
 /* ---- for ptrace --------------------------------------------------------------------------- */
@@ -148,18 +139,18 @@ int fpu_image_set(struct task *t, uint64_t va, unsigned bytes)
 	if (!image)
 		return -ENOMEM;
 	fpu_copy(image, t->fpu);
-	memcpy(header, image + OFF_XSTATE_BV, cpu_has(CPU_XSAVE) ? sizeof(header) : 0);
+	memcpy(header, image + OFF_XSTATE_BV, fpu_format.xsave ? sizeof(header) : 0);
 	if (copy_from_user(image, va, bytes) != 0)
 		goto out;
 	err = -EINVAL;
 	memcpy(&mxcsr, image + OFF_MXCSR, sizeof(mxcsr));
-	if (mxcsr & ~mxcsr_mask())
+	if (mxcsr & ~fpu_format.mxcsr_mask)
 		goto out;
 	memset(image + FPU_OFF_SW, 0, sizeof(struct fpx_sw_bytes));
-	if (cpu_has(CPU_XSAVE)) {
+	if (fpu_format.xsave) {
 		if (bytes > FXSAVE_BYTES) {
 			memcpy(header, image + OFF_XSTATE_BV, sizeof(header));
-			if (header[0] & ~fpu_features())
+			if (header[0] & ~fpu_format.features)
 				goto out;
 			for (unsigned i = 1; i < HEADER_BYTES / 8; i++)
 				if (header[i])

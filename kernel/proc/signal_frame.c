@@ -40,9 +40,9 @@ static bool canonical(uint64_t va)
 	return (uint64_t)((int64_t)(va << 16) >> 16) == va;
 }
 
+/* *u is all zero. */
 static void siginfo_fill(struct user_siginfo *u, const struct siginfo *info)
 {
-	memset(u, 0, sizeof(*u));
 	u->signo = info->signo;
 	u->err = info->err;
 	u->code = info->code;
@@ -64,6 +64,7 @@ int siginfo_to_user(uint64_t va, const struct siginfo *info)
 	struct user_siginfo u;
 	if (in_ia32_call())
 		return ia32_siginfo_to_user(va, info);
+	memset(&u, 0, sizeof(u));
 	siginfo_fill(&u, info);
 	return copy_to_user(va, &u, sizeof(u));
 }
@@ -159,36 +160,35 @@ long altstack_change(uint64_t new_va, uint64_t old_va, uint64_t sp)
 
 /* ---- to the handler ---- */
 
+/* *c is all zero. */
 static void context_fill(struct user_sigcontext *c, const struct pt_regs *regs,
 			 const struct siginfo *info, uint64_t fpstate, sigset_t mask)
 {
-	*c = (struct user_sigcontext){
-		.r8 = regs->r8,
-		.r9 = regs->r9,
-		.r10 = regs->r10,
-		.r11 = regs->r11,
-		.r12 = regs->r12,
-		.r13 = regs->r13,
-		.r14 = regs->r14,
-		.r15 = regs->r15,
-		.di = regs->di,
-		.si = regs->si,
-		.bp = regs->bp,
-		.bx = regs->bx,
-		.dx = regs->dx,
-		.ax = regs->ax,
-		.cx = regs->cx,
-		.sp = regs->sp,
-		.ip = regs->ip,
-		.flags = regs->flags,
-		.cs = (uint16_t)regs->cs,
-		.ss = (uint16_t)regs->ss,
-		.err = info->error,
-		.trapno = (uint64_t)(int64_t)info->trapno,
-		.oldmask = mask,
-		.cr2 = info->trapno == 14 ? info->addr : 0,
-		.fpstate = fpstate,
-	};
+	c->r8 = regs->r8;
+	c->r9 = regs->r9;
+	c->r10 = regs->r10;
+	c->r11 = regs->r11;
+	c->r12 = regs->r12;
+	c->r13 = regs->r13;
+	c->r14 = regs->r14;
+	c->r15 = regs->r15;
+	c->di = regs->di;
+	c->si = regs->si;
+	c->bp = regs->bp;
+	c->bx = regs->bx;
+	c->dx = regs->dx;
+	c->ax = regs->ax;
+	c->cx = regs->cx;
+	c->sp = regs->sp;
+	c->ip = regs->ip;
+	c->flags = regs->flags;
+	c->cs = (uint16_t)regs->cs;
+	c->ss = (uint16_t)regs->ss;
+	c->err = info->error;
+	c->trapno = (uint64_t)(int64_t)info->trapno;
+	c->oldmask = mask;
+	c->cr2 = info->trapno == 14 ? info->addr : 0;
+	c->fpstate = fpstate;
 }
 
 uint64_t altstack_choose(const struct pt_regs *regs, const struct sigaction_k *act,
@@ -234,7 +234,7 @@ int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
 	struct rt_sigframe f;
 	memset(&f, 0, sizeof(f));
 	f.pretcode = act->restorer;
-	f.uc.flags = UC_SIGCONTEXT_SS | (cpu_has(CPU_XSAVE) ? UC_FP_XSTATE : 0);
+	f.uc.flags = UC_SIGCONTEXT_SS | (fpu_format.xsave ? UC_FP_XSTATE : 0);
 	if (regs->cs == KAISER_USER_CS)
 		f.uc.flags |= UC_STRICT_RESTORE_SS;
 	f.uc.stack.sp = t->altstack_sp;
@@ -256,7 +256,7 @@ int signal_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,
 	regs->cs = KAISER_USER_CS;
 	regs->ss = KAISER_USER_DS;
 	regs->flags &= ~(uint64_t)(FLAG_DF | FLAG_RF | FLAG_TF);
-	signal_fpu_clear();
+	fpu_reset();
 	return 0;
 }
 

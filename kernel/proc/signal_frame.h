@@ -89,7 +89,5 @@ uint64_t signal_fpu_bytes(void);
 int signal_fpu_to_user(uint64_t va);
 /* Loads what lies at va (0: the initial state), cleaned. 0, -EFAULT or -ENOMEM. */
 int signal_fpu_from_user(uint64_t va);
-/* Gives this thread the initial state. */
-void signal_fpu_clear(void);
 
 #endif

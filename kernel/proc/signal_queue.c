@@ -41,44 +41,48 @@ static struct rt_signal **rt_behind(struct sigqueue *q, int sig)
 	return at;
 }
 
-int sigqueue_add_locked(struct process *p, struct sigqueue *q, int sig, const struct siginfo *info,
-			bool replace)
+static __attribute__((__noinline__)) int rt_add(struct process *p, struct sigqueue *q, int sig,
+						const struct siginfo *info)
 {
-	struct siginfo as_kernel = {.code = SI_KERNEL}, *slot;
+	struct rt_signal *r = rt_alloc(p);
 
-	if (sig >= SIGRTMIN) {
-		struct rt_signal *r = rt_alloc(p);
+	if (r) {
+		struct rt_signal **at = rt_behind(q, sig);
 
-		if (r) {
-			struct rt_signal **at = rt_behind(q, sig);
-
-			r->info = info ? *info : as_kernel;
-			r->info.signo = sig;
-			r->next = *at;
-			*at = r;
-		} else if (info && info->code != SI_USER) {
-			return -EAGAIN;
-		}
-	} else if (!(q->set & SIGMASK(sig)) || replace) {
-		slot = &q->info[sig - 1];
-		*slot = info ? *info : as_kernel;
-		slot->signo = sig;
+		r->info = info ? *info : (struct siginfo){.code = SI_KERNEL};
+		r->info.signo = sig;
+		r->next = *at;
+		*at = r;
+	} else if (info && info->code != SI_USER) {
+		return -EAGAIN;
 	}
 	q->set |= SIGMASK(sig);
 	return 0;
 }
 
-void sigqueue_take_locked(struct process *p, struct sigqueue *q, int sig, struct siginfo *info)
+int sigqueue_add_locked(struct process *p, struct sigqueue *q, int sig, const struct siginfo *info,
+			bool replace)
 {
-	struct rt_signal **at, *r;
+	if (sig >= SIGRTMIN)
+		return rt_add(p, q, sig, info);
+	if (!(q->set & SIGMASK(sig)) || replace) {
+		struct siginfo *slot = &q->info[sig - 1];
 
-	if (sig < SIGRTMIN) {
-		*info = q->info[sig - 1];
-		q->set &= ~SIGMASK(sig);
-		return;
+		if (info)
+			*slot = *info;
+		else
+			*slot = (struct siginfo){.code = SI_KERNEL};
+		slot->signo = sig;
+		q->set |= SIGMASK(sig);
 	}
-	at = rt_behind(q, sig - 1);
-	r = *at;
+	return 0;
+}
+
+static __attribute__((__noinline__)) void rt_take(struct process *p, struct sigqueue *q, int sig,
+						  struct siginfo *info)
+{
+	struct rt_signal **at = rt_behind(q, sig - 1), *r = *at;
+
 	if (!r || r->info.signo != sig) { /* there was no room for what it carried */
 		*info = (struct siginfo){.signo = sig, .code = SI_USER};
 		q->set &= ~SIGMASK(sig);
@@ -89,6 +93,16 @@ void sigqueue_take_locked(struct process *p, struct sigqueue *q, int sig, struct
 	if (!r->next || r->next->info.signo != sig)
 		q->set &= ~SIGMASK(sig);
 	rt_free(p, r);
+}
+
+void sigqueue_take_locked(struct process *p, struct sigqueue *q, int sig, struct siginfo *info)
+{
+	if (sig >= SIGRTMIN) {
+		rt_take(p, q, sig, info);
+		return;
+	}
+	*info = q->info[sig - 1];
+	q->set &= ~SIGMASK(sig);
 }
 
 void sigqueue_drop_locked(struct process *p, struct sigqueue *q, sigset_t set)
