@@ -59,7 +59,7 @@ enum {
 };
 
 char cpu_vendor[13];
-static uint32_t features; /* of the boot CPU, a bit each */
+static uint32_t features HOT_DATA; /* of the boot CPU, a bit each */
 static bool decided;
 
 static uint32_t read_features(void)

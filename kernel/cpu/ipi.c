@@ -17,7 +17,7 @@
 #include "printk.h"
 
 unsigned ncpus = 1;
-struct cpu *cpus[MAX_CPUS];
+struct cpu *cpus[MAX_CPUS] HOT_DATA;
 uint32_t cpu_apic_id[MAX_CPUS];
 uint64_t cpus_online = 1;
 

@@ -45,9 +45,9 @@ enum {
 #define X2APIC_MSR  0x800
 
 static bool ready; /* the boot CPU has chosen the mode */
-static bool x2apic;
+static bool x2apic HOT_DATA;
 static phys_t mmio_pa;
-static volatile uint32_t *mmio;
+static volatile uint32_t *mmio HOT_DATA;
 
 static uint32_t reg_read(unsigned reg)
 {

@@ -25,7 +25,7 @@ enum {
 
 static bool absent;
 static bool stuck; /* the last wait ran out: do not wait again until it moves */
-static irq_handler *poll_fn;
+static irq_handler *poll_fn HOT_DATA;
 
 void serial_init(void)
 {

@@ -16,9 +16,9 @@
 __extension__ typedef unsigned __int128 u128;
 
 static uint64_t tsc_hz;
-static uint64_t tsc_start;
-static uint64_t ns_per_cycle; /* times 2^32; 0 until timer_init() */
-static uint64_t greatest_ns;
+static uint64_t tsc_start HOT_DATA;
+static uint64_t ns_per_cycle HOT_DATA; /* times 2^32; 0 until timer_init() */
+static uint64_t greatest_ns HOT_WRITTEN;
 static uint64_t boot_epoch_ns;
 static uint32_t tick_count;
 

@@ -6,7 +6,7 @@
  * because kernel stacks are small. */
 #include "fs.h"
 
-spinlock_t tree_lock = SPINLOCK_INIT;
+spinlock_t tree_lock HOT_WRITTEN = SPINLOCK_INIT;
 struct inode *root_inode;
 
 static uint64_t last_number = 1;

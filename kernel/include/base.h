@@ -24,8 +24,10 @@
 #define packed            __attribute__((__packed__))
 #define printf_like(f, a) __attribute__((__format__(__printf__, f, a)))
 #define unused            __attribute__((__unused__))
-/* What most operations look at lies together, in few pages and lines. */
-#define HOT_DATA __attribute__((__section__(".data.hot")))
+/* What most operations look at lies together, in few pages and lines; what they write, in lines of
+ * its own, since CPUs take those from each other. */
+#define HOT_DATA    __attribute__((__section__(".data.hot")))
+#define HOT_WRITTEN __attribute__((__section__(".data.hot_written"), __aligned__(64)))
 
 /* Errors travel as negative errno values; pointers that may carry one use these three. */
 static inline void *err_ptr(long err)

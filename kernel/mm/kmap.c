@@ -26,7 +26,7 @@ static uint64_t mmio_next;
 
 uint64_t pte_nx(void)
 {
-	static uint64_t nx;
+	static uint64_t nx HOT_DATA;
 
 	if (!nx && rdmsr(EFER_MSR) & EFER_NXE)
 		nx = PTE_NX;

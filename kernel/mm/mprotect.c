@@ -67,24 +67,31 @@ static int change(struct mm *mm, struct vma *v, uint32_t prot)
 
 static int mprotect_locked(struct mm *mm, uint64_t start, uint64_t end, uint32_t prot)
 {
-	struct vma *v;
+	struct vma *first = vma_after(mm, start), *v = first;
+	uint64_t at = start;
 	int err = 0;
 
 	if (prot & PROT_GROWSDOWN) {
-		v = mm_find(mm, start);
-		if (!v || !(v->flags & MAP_GROWSDOWN))
+		if (!v || v->start > start || !(v->flags & MAP_GROWSDOWN))
 			return -EINVAL;
-		start = v->start;
+		at = start = v->start;
 	}
 	prot &= PROT_ALL;
-	if (!vma_covers(mm, start, end))
-		return -ENOMEM;
-	for (v = vma_after(mm, start); v && v->start < end; v = vma_next(mm, v))
+	for (; at < end; v = vma_next(mm, v)) {
+		if (!v || v->start > at)
+			return -ENOMEM;
 		if (prot & ~v->max_prot)
-			return -EACCES;
-	if (vma_split_at(mm, start) != 0 || vma_split_at(mm, end) != 0)
-		err = -ENOMEM;
-	for (v = vma_after(mm, start); !err && v && v->start < end; v = vma_next(mm, v))
+			err = -EACCES;
+		at = v->end;
+	}
+	if (err)
+		return err;
+	if (first->start < start || at > end) {
+		if (vma_split_at(mm, start) != 0 || vma_split_at(mm, end) != 0)
+			err = -ENOMEM;
+		first = vma_after(mm, start);
+	}
+	for (v = first; !err && v && v->start < end; v = vma_next(mm, v))
 		if (v->prot != prot)
 			err = change(mm, v, prot);
 	kaiser_flush_range(&mm->space, start, end, false);

@@ -12,15 +12,15 @@
 #include "printk.h"
 #include "spinlock.h"
 
-uint64_t direct_map_base;
-uint64_t phys_top;
-unsigned paging_levels;
-struct page *page_array;
+uint64_t direct_map_base HOT_DATA;
+uint64_t phys_top HOT_DATA;
+unsigned paging_levels HOT_DATA;
+struct page *page_array HOT_DATA;
 
 static spinlock_t lock = SPINLOCK_INIT; /* irqsave */
 static struct list runs[PAGE_MAX_ORDER + 1];
-static uint64_t npages;        /* in page_array */
-static uint64_t ntotal, nfree; /* pages of RAM that are ours; in runs[] */
+static uint64_t npages HOT_DATA; /* in page_array */
+static uint64_t ntotal, nfree;   /* pages of RAM that are ours; in runs[] */
 
 static void put_run(uint64_t pfn, unsigned order)
 {

@@ -20,7 +20,7 @@ struct slab_class {
 	bool ready;
 };
 
-static struct slab_class classes[NCLASSES];
+static struct slab_class classes[NCLASSES] HOT_WRITTEN;
 
 struct free_object {
 	uint64_t next; /* as page.slab_free */

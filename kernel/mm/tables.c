@@ -63,8 +63,11 @@ uint64_t *table_new(void)
 /* The index of the first entry from i on that is not zero; TABLE_ENTRIES: none. */
 static unsigned next_entry(const uint64_t *table, unsigned i)
 {
-	uint64_t m = *groups_of(table) & (i < TABLE_ENTRIES ? UINT64_MAX << i / GROUP : 0);
+	uint64_t m;
 
+	if (i < TABLE_ENTRIES && table[i])
+		return i; /* most walks are from one entry to its neighbour */
+	m = *groups_of(table) & (i < TABLE_ENTRIES ? UINT64_MAX << i / GROUP : 0);
 	for (; m; m &= m - 1) {
 		unsigned group = (unsigned)__builtin_ctzll(m) * GROUP;
 

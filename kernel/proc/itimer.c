@@ -17,8 +17,8 @@ struct user_itimerval {
 	struct k_timeval interval, value;
 };
 
-static spinlock_t alarm_lock = SPINLOCK_INIT; /* irqsave; alarm_* of all processes */
-static struct list alarms = LIST_INIT(alarms);
+static spinlock_t alarm_lock HOT_WRITTEN = SPINLOCK_INIT; /* irqsave; alarm_* of all processes */
+static struct list alarms HOT_DATA = LIST_INIT(alarms);
 
 static void disarm_locked(struct process *p)
 {

@@ -61,7 +61,7 @@ SYSCALL2(sethostname, uint64_t, va, int64_t, len)
 #define LOAD_ONE       UINT64_C(65536)
 
 static uint64_t loads_now[3]; /* times LOAD_ONE; written by CPU 0's tick only */
-static uint64_t load_next_ns;
+static uint64_t load_next_ns HOT_DATA;
 
 /* Every five seconds each average keeps exp(-5 s / its span) of itself. */
 void load_tick(uint64_t now_ns)

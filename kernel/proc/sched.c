@@ -41,7 +41,7 @@ struct rq {
 };
 
 static struct rq rqs[MAX_CPUS];
-static uint64_t online; /* atomic */
+static uint64_t online HOT_DATA; /* atomic */
 
 uint64_t sched_online(void)
 {

@@ -15,7 +15,7 @@
 
 enum { TID_MAX = 32768, TID_WRAP = 300, TASKS_MAX = 30000, HASH_SIZE = 256 };
 
-spinlock_t task_lock = SPINLOCK_INIT;
+spinlock_t task_lock HOT_WRITTEN = SPINLOCK_INIT;
 struct list process_list = LIST_INIT(process_list);
 struct process *init_process;
 
