@@ -105,7 +105,6 @@ noreturn void kernel_main(const struct boot_info *bi)
 	lapic_init();
 	ioapic_init();
 	timer_init();
-	mm_init();
 	task_init();
 	idle_init(0);
 	irq_enable();

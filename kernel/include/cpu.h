@@ -6,6 +6,7 @@
 #include <kaiser/layout.h>
 
 #include "base.h"
+#include "host_word.h"
 #include "spinlock.h"
 
 #define MAX_CPUS 64
@@ -54,13 +55,12 @@ static inline struct cpu *this_cpu(void)
  */
 static inline void exit_work_set(void)
 {
-	__asm__ volatile("orl $1, %%gs:%c0" ::"i"(KAISER_GS_HOST_WORD) : "memory");
+	__asm__ volatile("orl $1, %%gs:%c0" ::"i"(HOST_WORD_EXIT) : "memory");
 }
 
 static inline void exit_work_clear(void)
 {
-	__asm__ volatile("andl $%c1, %%gs:%c0" ::"i"(KAISER_GS_HOST_WORD), "i"(CALL_TRACED)
-			 : "memory");
+	__asm__ volatile("andl $%c1, %%gs:%c0" ::"i"(HOST_WORD_EXIT), "i"(CALL_TRACED) : "memory");
 }
 
 /* At a switch: the next task may have work, and its system calls go the long way or not. */
@@ -68,25 +68,28 @@ static inline void exit_work_switch(bool traced)
 {
 	uint32_t v = traced ? CALL_TRACED | 1 : 1;
 
-	__asm__ volatile("movl %0, %%gs:%c1" ::"r"(v), "i"(KAISER_GS_HOST_WORD) : "memory");
+	__asm__ volatile("movl %0, %%gs:%c1" ::"r"(v), "i"(HOST_WORD_EXIT) : "memory");
 }
 
 /* Of the two only the first. */
 static inline bool exit_work_due(void)
 {
 	bool set;
-	__asm__ volatile("testl $1, %%gs:%c1"
-			 : "=@ccnz"(set)
-			 : "i"(KAISER_GS_HOST_WORD)
-			 : "memory");
+	__asm__ volatile("testl $1, %%gs:%c1" : "=@ccnz"(set) : "i"(HOST_WORD_EXIT) : "memory");
 	return set;
 }
 
 static inline bool exit_work_is_set(void)
 {
 	uint32_t v;
-	__asm__ volatile("movl %%gs:%c1, %0" : "=r"(v) : "i"(KAISER_GS_HOST_WORD) : "memory");
+	__asm__ volatile("movl %%gs:%c1, %0" : "=r"(v) : "i"(HOST_WORD_EXIT) : "memory");
 	return v != 0;
+}
+
+/* Once this CPU has its page. */
+static inline void user_access_init(bool smap)
+{
+	__asm__ volatile("movb %0, %%gs:%c1" ::"q"((uint8_t)smap), "i"(HOST_WORD_SMAP) : "memory");
 }
 
 enum cpu_feature {

@@ -110,6 +110,4 @@ bool mm_lose_page(struct mm *mm, uint64_t pa, uint64_t *va);
 /* proc/ldt.c: `to`, not run yet, gets a copy of from's LDT. from->lock held. 0 or -ENOMEM. */
 int ldt_copy(struct mm *to, const struct mm *from);
 
-void mm_init(void);
-
 #endif

@@ -140,7 +140,4 @@ int munmap_locked(struct mm *mm, uint64_t start, uint64_t end);
 long mmap_limited(struct mm *mm, uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags,
 		  struct inode *inode, uint64_t offset, uint32_t max_prot);
 
-/* mm.c. The CPU has SMAP: user accesses need STAC. Read by uaccess.S. */
-extern uint8_t uaccess_smap;
-
 #endif

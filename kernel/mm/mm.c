@@ -12,8 +12,6 @@
 
 #define MMAP_RANDOM_PAGES BIT(28)
 
-uint8_t uaccess_smap HOT_DATA;
-
 struct mm *mm_blank(void)
 {
 	struct mm *mm = kzalloc(sizeof(*mm));
@@ -78,9 +76,4 @@ void mm_switch(struct mm *mm)
 		kaiser_space_switch(&kaiser, &mm->space);
 	else
 		kaiser_space_lazy(&kaiser);
-}
-
-void mm_init(void)
-{
-	uaccess_smap = cpu_has(CPU_SMAP);
 }

@@ -5,18 +5,22 @@
  * callee-saved register: all of them can be left from anywhere by the same three instructions.
  * The callers have checked the range: without SMAP only that keeps kernel addresses out.
  */
+#include <kaiser/layout.h>
+
+#include "host_word.h"
+
 	.text
 
 	/* With SMAP, EFLAGS.AC allows user accesses. Clobbers flags. */
 	.macro USER_OPEN
-	cmpb	$0, uaccess_smap(%rip)
+	cmpb	$0, %gs:HOST_WORD_SMAP
 	je	.Lopen\@
 	stac
 .Lopen\@:
 	.endm
 
 	.macro USER_CLOSE
-	cmpb	$0, uaccess_smap(%rip)
+	cmpb	$0, %gs:HOST_WORD_SMAP
 	je	.Lclose\@
 	clac
 .Lclose\@:

@@ -113,6 +113,7 @@ void port_enter_cpu(unsigned id, uint64_t kstack_top)
 
 	if (err)
 		panic("CPU %u cannot enter the gates: %s", id, kaiser_strerror(err));
+	user_access_init(cpu_has(CPU_SMAP));
 }
 
 void port_init(const struct boot_info *bi)

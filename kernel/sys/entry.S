@@ -11,6 +11,7 @@
  */
 #include <kaiser/layout.h>
 
+#include "host_word.h"
 #include "syscall_limit.h"
 
 	.section .text.entry, "ax", @progbits
@@ -23,7 +24,7 @@ kaiser_on_syscall:
 	pushq	%rbx
 	movq	%rdi, %rbx
 	sti
-	testl	$2, %gs:KAISER_GS_HOST_WORD /* CALL_TRACED */
+	testl	$2, %gs:HOST_WORD_EXIT /* CALL_TRACED */
 	jnz	4f
 	movslq	KAISER_ORIG_AX(%rdi), %rax /* as in Linux only the lower half counts */
 	movl	$SYSCALL_LIMIT, %ecx
@@ -34,7 +35,7 @@ kaiser_on_syscall:
 	call	call_rax
 	movq	%rax, KAISER_AX(%rbx)
 	cli
-	cmpl	$0, %gs:KAISER_GS_HOST_WORD
+	cmpl	$0, %gs:HOST_WORD_EXIT
 	jne	1f
 	popq	%rbx
 	ret
