@@ -131,7 +131,7 @@ static void be_looked_at(pid_t opted_out, unsigned sample)
 	if (waitpid(opted_out, NULL, WUNTRACED) != opted_out)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	end = t.tv_sec + 6;
+	end = t.tv_sec + 20;
 	ktap_note("sample %u: look", sample);
 	do {
 		for (volatile unsigned i = 0; i < 1000000; i++)
