@@ -241,7 +241,7 @@ int procfs_pid_limits(struct seq *out, struct task *t)
 	      "bytes");
 	limit(out, "Max core file size", 0, 0, "bytes");
 	limit(out, "Max resident set", none, none, "bytes");
-	limit(out, "Max processes", none, none, "processes");
+	limit(out, "Max processes", p->rlim_nproc, p->hard_nproc, "processes");
 	limit(out, "Max open files", p->rlim_nofile, p->hard_nofile != 0 ? p->hard_nofile : NOFILE,
 	      "files");
 	limit(out, "Max locked memory", none, none, "bytes");

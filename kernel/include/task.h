@@ -106,7 +106,8 @@ struct process {
 	struct waitq thread_wait; /* exec waits here for the other threads to leave */
 	struct task *exec_thread; /* the thread that exec spares, while it waits */
 	uint64_t rlim_sigpending, hard_sigpending;
-	uint32_t persona; /* personality(2): 0, or PER_LINUX32 */
+	uint64_t rlim_nproc, hard_nproc; /* tasks of its user */
+	uint32_t persona;                /* personality(2): 0, or PER_LINUX32 */
 	uint64_t nqueued; /* real-time signals in its and its threads' queues. siglock */
 };
 
@@ -223,6 +224,13 @@ struct sched_stats {
 };
 extern uint64_t task_forks; /* threads and processes made since boot. Atomic */
 void sched_stats(struct sched_stats *st);
+
+/* oom.c: kills whoever has most of the memory, and waits a moment: for a current task that could
+ * not get a page, which then tries again, unless it is dying itself. Interrupts on, nothing
+ * spinning. */
+void oom_relieve(void);
+/* exit.c: it leaves at its next way out, whatever happens. */
+bool task_dying(const struct task *t);
 
 /* fork.c, exec.c, exit.c */
 long task_clone(struct pt_regs *regs, uint64_t flags, uint64_t stack, uint64_t ptid, uint64_t ctid,

@@ -130,6 +130,8 @@ static void copy_process(struct process *to, struct process *from, uint64_t flag
 	to->hard_nofile = from->hard_nofile;
 	to->rlim_sigpending = from->rlim_sigpending;
 	to->hard_sigpending = from->hard_sigpending;
+	to->rlim_nproc = from->rlim_nproc;
+	to->hard_nproc = from->hard_nproc;
 	to->nice = from->nice;
 	to->undumpable = from->undumpable;
 	to->persona = from->persona;
@@ -143,7 +145,7 @@ static int publish(struct task *t, struct process *p, uint64_t flags, uint64_t p
 {
 	struct process *self = current->proc, *home = p ? p : self;
 	uint64_t irq = spin_lock_irqsave(&task_lock);
-	int tid = tid_alloc_locked();
+	int tid = user_is_full_locked(self) ? -EAGAIN : tid_alloc_locked();
 
 	if (tid < 0)
 		goto out;

@@ -140,6 +140,9 @@ struct task *task_alloc(bool user);
 struct process *process_alloc(void);
 /* A free number for a task, process group and session; -EAGAIN. task_lock held. */
 int tid_alloc_locked(void);
+/* The user that `maker` runs for has as many tasks as RLIMIT_NPROC allows. Never true of root.
+ * task_lock held. */
+bool user_is_full_locked(const struct process *maker);
 void tid_hash_locked(struct task *t);
 void tid_unhash_locked(struct task *t);
 /* Puts t into p, last; takes a reference of p. task_lock and siglock held. */
@@ -179,7 +182,6 @@ bool zombie_tell_parent_locked(struct process *p);
 /* Makes every thread of p but `spare` leave: sets ->killed. task_lock and siglock held. */
 void process_kill_threads_locked(struct process *p, const struct task *spare);
 /* True if t must die before it sees user mode again. */
-bool task_dying(const struct task *t);
 /* What the current thread leaves in user memory for others that share it: exit and exec. */
 void task_leave_memory(struct task *t);
 void vfork_release(struct task *t); /* the parent of a vfork may go on */

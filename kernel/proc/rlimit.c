@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits, usage, priorities. Three resources have limits that hold here: the stack, the number of
- * open files, and that of queued signals; no core is ever written; all others are unlimited, and
- * setting a limit that would not be enforced is refused. */
+/* Limits, usage, priorities. Four resources have limits that hold here: the stack, the number of
+ * open files, that of queued signals, and that of a user's tasks; no core is ever written; all
+ * others are unlimited, and setting a limit that would not be enforced is refused. */
 #include "ia32.h"
 #include "proc.h"
 #include "syscall.h"
@@ -10,6 +10,7 @@
 enum {
 	RLIMIT_STACK = 3,
 	RLIMIT_CORE = 4,
+	RLIMIT_NPROC = 6,
 	RLIMIT_NOFILE = 7,
 	RLIMIT_SIGPENDING = 11,
 	RLIMIT_NICE = 13,
@@ -34,6 +35,8 @@ static struct user_rlimit limit_get(const struct process *p, unsigned resource)
 					    p->hard_nofile ? p->hard_nofile : NOFILE};
 	case RLIMIT_SIGPENDING:
 		return (struct user_rlimit){p->rlim_sigpending, p->hard_sigpending};
+	case RLIMIT_NPROC:
+		return (struct user_rlimit){p->rlim_nproc, p->hard_nproc};
 	case RLIMIT_CORE:
 	case RLIMIT_NICE:
 	case RLIMIT_RTPRIO:
@@ -51,6 +54,7 @@ static int limit_set(struct process *p, unsigned resource, struct user_rlimit li
 	switch (resource) {
 	case RLIMIT_STACK:
 	case RLIMIT_NOFILE:
+	case RLIMIT_NPROC:
 	case RLIMIT_SIGPENDING:
 		if (lim.hard > old.hard && current->proc->cred.euid != 0)
 			return -EPERM;
@@ -69,6 +73,11 @@ static int limit_set(struct process *p, unsigned resource, struct user_rlimit li
 	if (resource == RLIMIT_SIGPENDING) {
 		p->rlim_sigpending = lim.soft;
 		p->hard_sigpending = lim.hard;
+		return 0;
+	}
+	if (resource == RLIMIT_NPROC) {
+		p->rlim_nproc = lim.soft;
+		p->hard_nproc = lim.hard;
 		return 0;
 	}
 	if (lim.hard > NOFILE)

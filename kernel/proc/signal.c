@@ -42,10 +42,14 @@ static bool ignored(const struct process *p, int sig)
 	return handler == SIG_IGN || (handler == SIG_DFL && (SET_DEFAULT_IGNORED & SIGMASK(sig)));
 }
 
-/* Process 1 gets only what it has a handler for, and SIGKILL from the kernel itself. */
-static bool init_refuses(const struct process *p, int sig, const struct siginfo *info)
+/* Process 1 gets only what it has a handler for or blocks, as sigtimedwait() may want that, and
+ * SIGKILL from the kernel itself. */
+static bool init_refuses(const struct task *t, int sig, const struct siginfo *info)
 {
-	return p->pid == 1 && p->actions[sig - 1].handler == SIG_DFL && (info || sig != SIGKILL);
+	const struct process *p = t->proc;
+
+	return p->pid == 1 && p->actions[sig - 1].handler == SIG_DFL && (info || sig != SIGKILL) &&
+	       !((t->blocked | t->real_blocked) & SIGMASK(sig));
 }
 
 static bool wants(const struct task *t, int sig)
@@ -106,7 +110,7 @@ static int send(struct task *t, int sig, const struct siginfo *info, bool whole_
 	/* Who has left the process takes nothing more: its queue was emptied. */
 	if (p->exiting && sig == SIGKILL)
 		ptrace_kill_leaving_locked(p);
-	if (p->nthreads == 0 || p->exiting || init_refuses(p, sig, info) ||
+	if (p->nthreads == 0 || p->exiting || init_refuses(t, sig, info) ||
 	    (!whole_process && list_empty(&t->thread_link)))
 		goto out;
 	prepare_job_control(p, sig);

@@ -14,6 +14,7 @@
 #include "vfs.h"
 
 enum { TID_MAX = 32768, TID_WRAP = 300, TASKS_MAX = 30000, HASH_SIZE = 256 };
+enum { PAGES_PER_TASK = 64, NPROC_LEAST = 32 };
 
 spinlock_t task_lock HOT_WRITTEN = SPINLOCK_INIT;
 struct list process_list = LIST_INIT(process_list);
@@ -23,6 +24,16 @@ static struct list tid_hash[HASH_SIZE];
 static int tid_last = 1; /* 1 is init's own */
 static bool tid_wrapped;
 static unsigned ntasks; /* hashed */
+
+/* A user's tasks, unless somebody says otherwise: what they take of the kernel's memory, without
+ * their own, must leave most of it. */
+static uint64_t nproc_default(void)
+{
+	struct page_stats st;
+
+	page_stats(&st);
+	return MIN(MAX(st.total / PAGES_PER_TASK, NPROC_LEAST), TASKS_MAX / 2);
+}
 
 void task_init(void)
 {
@@ -68,6 +79,22 @@ int tid_alloc_locked(void)
 		if (!tid_wrapped || !tid_in_use(tid_last))
 			return tid_last;
 	}
+}
+
+bool user_is_full_locked(const struct process *maker)
+{
+	const struct cred *c = &maker->cred;
+	uint64_t n = 0;
+
+	if (c->uid == 0 || c->euid == 0)
+		return false;
+	list_for_each_entry (p, &process_list, struct process, all) {
+		if (p->cred.uid == c->uid)
+			n += MAX(p->nthreads, 1u); /* one that nobody waited for counts */
+		if (n >= maker->rlim_nproc)
+			return true;
+	}
+	return false;
 }
 
 void tid_hash_locked(struct task *t)
@@ -215,6 +242,7 @@ struct process *process_alloc(void)
 	p->rlim_stack = UINT64_C(8) << 20;
 	p->rlim_nofile = NOFILE;
 	p->rlim_sigpending = p->hard_sigpending = SIGPENDING_MAX;
+	p->rlim_nproc = p->hard_nproc = nproc_default();
 	list_init(&p->children);
 	list_init(&p->sibling);
 	list_init(&p->threads);

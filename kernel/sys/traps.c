@@ -21,6 +21,9 @@
 #define FLAGS_IF   BIT(9)
 #define FLAGS_RF   BIT(16)
 
+/* Then the call says EFAULT: whoever is to die may wait for something that the caller holds. */
+#define OOM_TRIES 400
+
 struct fault_kind {
 	uint8_t sig, code;
 	const char *name;
@@ -88,6 +91,10 @@ static void kernel_page_fault(struct pt_regs *regs, uint64_t addr)
 	if (addr < USER_END && current->mm) {
 		irq_enable();
 		err = mm_fault(current->mm, addr, regs->orig_ax & PF_WRITE, false);
+		for (unsigned i = 0; i < OOM_TRIES && err == -ENOMEM && !task_dying(current); i++) {
+			oom_relieve();
+			err = mm_fault(current->mm, addr, regs->orig_ax & PF_WRITE, false);
+		}
 		irq_disable();
 	}
 	if (err)
@@ -116,9 +123,7 @@ static void user_page_fault(struct pt_regs *regs, uint64_t addr)
 		segv(regs, SIGBUS, BUS_ADRERR, addr);
 		break;
 	case -ENOMEM:
-		printk("out of memory: killing process %d (%s)\n", current->proc->pid,
-		       current->proc->name);
-		signal_send_process(current, SIGKILL, NULL);
+		oom_relieve(); /* and again, if it lives */
 		break;
 	default:
 		segv(regs, SIGSEGV, SEGV_MAPERR, addr);

@@ -213,6 +213,24 @@ static void test_leak(void)
 	CHECK(getpid() != 1 || free_kb() > before - 3000, "and the memory comes back");
 }
 
+/* Process 1 has no default actions, but what it blocks it can wait for. */
+static void test_blocked(void)
+{
+	const struct timespec soon = {5, 0};
+	sigset_t set, old, pending;
+	siginfo_t info;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	signal(SIGUSR2, SIG_DFL);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	kill(getpid(), SIGUSR2);
+	CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR2) == 1 &&
+		      sigtimedwait(&set, &info, &soon) == SIGUSR2 && info.si_pid == getpid(),
+	      "a blocked signal waits, whatever its action, for process %d", getpid());
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
 void basic_queue(void)
 {
 	int status = ktap_child(in_order, NULL);
@@ -224,5 +242,6 @@ void basic_queue(void)
 	CHECK(status == 0, "RLIMIT_SIGPENDING: EAGAIN (%s)", ktap_status(status));
 	status = ktap_child(claims, NULL);
 	CHECK(status == 0, "rt_sigqueueinfo: who may say what (%s)", ktap_status(status));
+	test_blocked();
 	test_leak();
 }
