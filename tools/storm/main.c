@@ -100,8 +100,10 @@ static int again(struct storm *s, struct storm_run *run)
 	return r ? fail(s->guest.error[0] ? s->guest.error : s->what) : 0;
 }
 
-/* A breakpoint breaks each time the path comes by, so its address counts once. In #DB's own entry,
- * before the handler clears DR7, it would break again for ever: no kernel can stand that. */
+/* A breakpoint breaks each time the path comes by, so its address counts once. Where a #DB is being
+ * handled with DR7 in force it would break again for ever, or take the frame that the exit needs:
+ * no kernel can stand that. That is its entry, before the handler clears DR7, and the exit of one
+ * that hit CPL 0. */
 static bool can_break(struct storm *s, const struct storm_run *run, unsigned k)
 {
 	bool in_debug = false;
@@ -111,7 +113,7 @@ static bool can_break(struct storm *s, const struct storm_run *run, unsigned k)
 
 		if (p->rip == s->guest.gate[1])
 			in_debug = true;
-		if (p->rip == run->step[k].rip && (in_debug || i < k))
+		if (p->rip == run->step[k].rip && (in_debug || p->inside == 1 || i < k))
 			return false;
 		if (p->entry && storm_image_byte(s->kernel, p->rip - s->guest.moved) == 0xe8)
 			in_debug = false;
