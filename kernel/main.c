@@ -41,7 +41,8 @@ static void unpack_initramfs(void)
 		fatal("there is no initramfs: start QEMU with -initrd, or GRUB with a module");
 	if (initramfs_unpack(phys_to_virt(boot.initrd), boot.initrd_bytes, &why))
 		fatal("%s", why);
-	page_add_range(boot.initrd, boot.initrd + boot.initrd_bytes);
+	if (!boot.initrd_kept)
+		page_add_range(boot.initrd, boot.initrd + boot.initrd_bytes);
 }
 
 static noreturn void start_init(void)

@@ -70,7 +70,10 @@ static void find_mapped(const struct loader *l, struct range_set *mapped)
 	range_add(mapped, 0xe0000, LOW_MEMORY);
 }
 
-static void take_initrd(const struct loader *l, struct boot_info *bi, struct range_set *usable)
+/* QEMU 10 puts the initrd of a microvm over the last page of RAM, which its firmware says it
+ * keeps: what was loaded last is there, and the page is not ours to give away afterwards. */
+static void take_initrd(const struct loader *l, struct boot_info *bi, struct range_set *usable,
+			const struct range_set *mapped)
 {
 	uint64_t start = ALIGN_DOWN(l->initrd, PAGE_SIZE);
 	uint64_t end;
@@ -81,8 +84,9 @@ static void take_initrd(const struct loader *l, struct boot_info *bi, struct ran
 		boot_fatal("the initrd's place makes no sense: 0x%lx, %lu bytes", l->initrd,
 			   l->initrd_bytes);
 	end = ALIGN_UP(l->initrd + l->initrd_bytes, PAGE_SIZE);
-	if (!range_contains(usable, start, end))
-		boot_fatal("the initrd (%lu KiB at 0x%lx) does not fit into free memory",
+	bi->initrd_kept = !range_contains(usable, start, end);
+	if (bi->initrd_kept && !range_contains(mapped, start, end))
+		boot_fatal("the initrd (%lu KiB at 0x%lx) does not lie in memory",
 			   l->initrd_bytes >> 10, l->initrd);
 	range_remove(usable, start, end);
 	bi->initrd = l->initrd;
@@ -104,7 +108,7 @@ void boot_memory(const struct loader *l, struct boot_info *bi, struct range_set 
 		boot_fatal("too little memory: the kernel needs RAM at [0x%lx, 0x%lx)",
 			   bi->image_phys, image_end);
 	range_remove(usable, bi->image_phys, image_end);
-	take_initrd(l, bi, usable);
+	take_initrd(l, bi, usable, mapped);
 	if (range_total(usable) < NEEDED_AT_LEAST)
 		boot_fatal("too little memory: %lu KiB are free beside the kernel and the initrd, "
 			   "%lu KiB are needed",

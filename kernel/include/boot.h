@@ -31,6 +31,7 @@ struct boot_info {
 
 	phys_t initrd; /* 0 if none */
 	uint64_t initrd_bytes;
+	bool initrd_kept; /* some of it is not ours: it is not given back */
 	phys_t rsdp;      /* 0 if the loader gave none */
 	uint64_t entropy; /* a seed, good for one use */
 	bool kaslr;
