@@ -11,6 +11,7 @@
 #include "verify_internal.h"
 
 #define SCAN_LIMIT 4096
+#define LOOK_LIMIT (UINT64_C(1) << 20) /* values that look like addresses */
 #define CHUNK      256
 #define CARRY      8 /* a value that began in the chunk before, and the byte before it */
 
@@ -19,7 +20,7 @@
 
 struct scan {
 	struct kaiser_run *r;
-	uint64_t pages_left;
+	uint64_t pages_left, looks_left;
 	uint64_t va; /* where the next byte would follow on */
 	bool exec;
 	unsigned carried;
@@ -95,12 +96,23 @@ static bool in_gate(const struct kaiser_machine *m, uint64_t va)
 	       (va - m->idt_base) % 16 == 4;
 }
 
+/* Memory made of nothing but addresses, mapped over and over, must not keep the check for long. */
+static bool may_look(struct scan *s)
+{
+	if (s->looks_left == 0) {
+		s->cut = true;
+		return false;
+	}
+	s->looks_left--;
+	return true;
+}
+
 static void look_at_value(struct scan *s, uint64_t va, uint64_t v)
 {
 	const struct kaiser_machine *m = s->r->m;
 
-	if (!kaiser_kernel_address(m, v) || v >= SMALL_NEGATIVE || in_window(m, v) ||
-	    is_public(m, v) || in_gate(m, va))
+	if (!kaiser_kernel_address(m, v) || v >= SMALL_NEGATIVE || !may_look(s) ||
+	    in_window(m, v) || is_public(m, v) || in_gate(m, va))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, v, 0) || kernel_maps(m, v - 1, 0))
@@ -135,7 +147,8 @@ static void look_at_branch(struct scan *s, uint64_t va, const uint8_t *b, uint8_
 	uint32_t rel = p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
 	uint64_t target = va + (jcc ? 6 : 5) + (uint64_t)(int64_t)(int32_t)rel;
 
-	if ((!direct && !jcc) || rel == 0xcccccccc || in_window(m, target) || is_public(m, target))
+	if ((!direct && !jcc) || rel == 0xcccccccc || !may_look(s) || in_window(m, target) ||
+	    is_public(m, target))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, target, KAISER_MAY_EXEC))
@@ -259,6 +272,7 @@ void kaiser_check_pointers(struct kaiser_run *r)
 
 	s.r = r;
 	s.pages_left = m->scan_limit ? m->scan_limit : SCAN_LIMIT;
+	s.looks_left = LOOK_LIMIT;
 	s.va = s.carried = s.reported = s.more = 0;
 	s.exec = s.cut = false;
 	kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_BOTH_HALVES, false, scan_visit, &s);

@@ -36,16 +36,29 @@ seed('fuzz_walk', 'window', pack('Q<12', 0xffff, 0x1000, 0x2000, 0x2000, 0x20, 0
 
 # ---- the same as QEMU dumps it ----
 sub segment { my ($selector, $base, $limit) = @_; return pack('VVVVQ<', $selector, $limit, 0, 0, $base) }
-my $note = pack('VV', 1, 440) . pack('Q<18', (0) x 16, 0x400000, 0x202) . segment(0x33, 0, 0xffffffff) . segment(0, 0, 0) x 5 .
-	segment(0, 0, 0) . segment(0x40, $window + 0x2080, 0x67) . segment(0, $window + 0x2000, 0x7f) . segment(0, $window, 4095) .
-	pack('Q<5', 0x80010011, 0, 0, 0x1000, 0x20) . pack('Q<', 0);
-$note = pack('VVV', 5, length($note), 0) . "QEMU\0\0\0\0" . $note;
-my $at = 64 + 2 * 56;
-my $start = $at + length($note);
-seed('fuzz_image', 'dump', "\x7fELF\2\1\1" . "\0" x 9 . pack('vvVQ<3Vv6', 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0) .
-	pack('VVQ<6', 4, 0, $at, 0, 0, length($note), length($note), 0) .
-	pack('VVQ<6', 1, 0, $start, 0, 0, length($memory), length($memory), 0) . $note . $memory . "\0");
+sub dump_of {
+	my ($memory, $window, $cr3) = @_;
+	my $note = pack('VV', 1, 440) . pack('Q<18', (0) x 16, 0x400000, 0x202) . segment(0x33, 0, 0xffffffff) .
+		segment(0, 0, 0) x 6 . segment(0x40, $window + 0x2080, 0x67) . segment(0, $window + 0x2000, 0x7f) .
+		segment(0, $window, 4095) . pack('Q<5', 0x80010011, 0, 0, $cr3, 0x20) . pack('Q<', 0);
+	$note = pack('VVV', 5, length($note), 0) . "QEMU\0\0\0\0" . $note;
+	my $at = 64 + 2 * 56;
+	my $start = $at + length($note);
+	return "\x7fELF\2\1\1" . "\0" x 9 . pack('vvVQ<3Vv6', 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0) .
+		pack('VVQ<6', 4, 0, $at, 0, 0, length($note), length($note), 0) .
+		pack('VVQ<6', 1, 0, $start, 0, 0, length($memory), length($memory), 0) . $note . $memory . "\0";
+}
+seed('fuzz_image', 'dump', dump_of($memory, $window, 0x1000));
 seed('fuzz_image', 'raw', $memory . "\1");
+
+# ---- what takes longest, for tests/fuzz_audit.t alone: few frames mapped over and over, gates that lead to as many pages, and in
+# every page nothing but what could be addresses ----
+my $low = 0xffff800000000000;
+seed('fuzz_slow', 'addresses', dump_of(join('', "\0" x 8192, table(0 => 0xa067 | 1 << 63, map {$_ => 0x4063} 256 .. 511),
+	table(0 => 0xa067, map {$_ => 0x4063} 256 .. 511), table(map {$_ => 0x5063} 0 .. 511), table(map {$_ => 0x6063} 0 .. 511),
+	table(0 => 0x7063, map {$_ => (11 + $_ % 13) << 12 | 0x63} 1 .. 511),
+	join('', map {gate($low + 0x1000 * (2 + $_), 0)} 0 .. 255), "\0" x 12288,
+	"\xff\xff\xff\xff\xff\xff\xff\x80" x (13 * 512)), $low, 0x3000));
 
 # ---- text ----
 my $registers = join('', map {"CPU#$_\nRAX=0000000000000001 RBX=0000000000000000 RCX=0000000000000002 RDX=0000000000000003\n" .

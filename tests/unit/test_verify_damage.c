@@ -98,9 +98,32 @@ static void random_damage(void **state)
 	print_message("# at most %lu reads\n", most);
 }
 
+/* The most that the scan for pointers may have to do: as many pages as it looks at, of nothing but
+ * what could be addresses, at every offset. */
+static void nothing_but_addresses(void **state)
+{
+	uint64_t table;
+
+	(void)state;
+	fx_init(&fx, 5, 1);
+	table = fx_frame(&fx);
+	for (unsigned i = 0; i < 4096; i++)
+		*((uint8_t *)fx_at(&fx, fx.spare) + i) = i % 8 == 7 ? 0x80 : 0xff;
+	for (unsigned i = 0; i < 512; i++)
+		*((uint64_t *)fx_at(&fx, table) + i) = fx.spare | PTE_P | PTE_NX;
+	for (unsigned i = 0; i < 16; i++)
+		*(fx_entry(&fx, fx.uroot, FX_DIRECT, 1, 0) + i) = table | PTE_P | PTE_W;
+	fx.reads = 0;
+	fx_run(&fx, "pointers");
+	print_message("# %lu reads\n", fx.reads);
+	assert_true(fx.unknown[fx_check("pointers")] > 0);
+	assert_in_range(fx.reads, 1, 8000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_but_addresses),
 		cmocka_unit_test(random_damage),
 	};
 
