@@ -121,31 +121,46 @@ void kaiser_check_user_bit(struct kaiser_run *r)
 
 /* ---- frames that should not be there ---- */
 
+#define SEARCH_LIMIT 4000000 /* pages or entries looked at by one check */
+
+struct foreign {
+	struct merge g;
+	unsigned left;
+};
+
 static int foreign_visit(void *arg, const struct kaiser_visit *v)
 {
-	struct merge *g = arg;
-	const struct kaiser_machine *m = g->r->m;
+	struct foreign *f = arg;
+	const struct kaiser_machine *m = f->g.r->m;
 
 	if (!kaiser_is_visible(m, v))
 		return 0;
 	/* Beyond a few thousand pages other checks have said all there is to say. */
-	for (uint64_t o = 0; o < v->size && o < 4096 * PAGE; o += PAGE)
+	for (uint64_t o = 0; o < v->size && o < 4096 * PAGE; o += PAGE) {
+		if (f->left == 0)
+			return 1;
+		f->left--;
 		if (m->is_foreign(m->ctx, v->pa + o))
-			kaiser_merge_add(g, v->va + o, v->va + o + PAGE, v->rights, 1, NULL);
+			kaiser_merge_add(&f->g, v->va + o, v->va + o + PAGE, v->rights, 1, NULL);
+	}
 	return 0;
 }
 
 void kaiser_check_foreign(struct kaiser_run *r)
 {
-	struct merge g = {
-		.r = r, .severity = KAISER_ERROR, .text = "# pages that belong to another CPU"};
+	struct foreign f = {.g = {.r = r,
+				  .severity = KAISER_ERROR,
+				  .text = "# pages that belong to another CPU"},
+			    .left = SEARCH_LIMIT};
 
 	if (!r->m->is_foreign) {
 		kaiser_report_text(r, KAISER_UNKNOWN, "other CPUs' pages are not known", 0);
 		return;
 	}
-	walk_user_root(r, foreign_visit, &g);
-	kaiser_merge_end(&g);
+	walk_user_root(r, foreign_visit, &f);
+	kaiser_merge_end(&f.g);
+	if (!f.left)
+		kaiser_report_text(r, KAISER_UNKNOWN, "not every page was looked at", 0);
 }
 
 static int not_present_visit(void *arg, const struct kaiser_visit *v)
@@ -173,8 +188,6 @@ static bool is_root(const struct kaiser_machine *m, uint64_t pa)
 	       (known(m, KAISER_KNOWN_KERNEL_ROOT) && pa == kaiser_root_of(m->kernel_root)) ||
 	       (m->is_root && m->is_root(m->ctx, pa));
 }
-
-#define SEARCH_LIMIT 4000000
 
 struct table_search {
 	uint64_t start, end; /* frames of the leaf in question */
@@ -210,7 +223,8 @@ static int self_map_visit(void *arg, const struct kaiser_visit *v)
 	} else if (v->kind == KAISER_VISIT_TABLE && is_root(m, v->pa)) {
 		text = "an entry leads to a top-level table";
 	} else if (kaiser_is_visible(m, v)) {
-		for (uint64_t o = 0; !text && o < v->size && o < 4096 * PAGE; o += PAGE)
+		for (uint64_t o = 0; !text && s->left && o < v->size && o < 4096 * PAGE;
+		     o += PAGE, s->left--)
 			if (is_root(m, v->pa + o))
 				text = "a top-level table is mapped";
 		if (!text && s->left) {

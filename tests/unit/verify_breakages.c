@@ -55,6 +55,10 @@ static void supervisor_page_in_user_half(void)
 {
 	fx_map_both(&fx, FX_USER + 0x1000, fx.spare, PTE_NX);
 }
+static void last_page_of_all(void)
+{
+	fx_map_both(&fx, UINT64_C(0xfffffffffffff000), fx.spare, PTE_NX);
+}
 void large_page(void)
 {
 	*fx_entry(&fx, fx.uroot, FX_WINDOW, 1, 0) = PTE_P | PTE_PS | PTE_NX;
@@ -450,6 +454,7 @@ const struct breakage breakages[] = {
 	AMONG(kernel_not_out, "isolated"),
 	ALONE(fifth_page, "allowlist"),
 	ALONE(supervisor_page_in_user_half, "allowlist"),
+	ALONE(last_page_of_all, "allowlist"),
 	AMONG(large_page, "allowlist"),
 	ALONE(more_rights, "allowlist"),
 	AMONG(entry_page_missing, "allowlist"),
