@@ -21,8 +21,8 @@
 struct scan {
 	struct kaiser_run *r;
 	uint64_t pages_left, looks_left;
-	uint64_t va; /* where the next byte would follow on */
-	bool exec;
+	uint64_t va;      /* where the next byte would follow on */
+	bool exec, users; /* users: there is memory of the program's own choice */
 	unsigned carried;
 	uint8_t buf[CARRY + CHUNK];
 	unsigned reported, more;
@@ -54,18 +54,22 @@ static bool is_live(const struct kaiser_machine *m, uint64_t va)
 
 /* In memory of the running program's own choice, at a place that user mode may know: the GDT tells.
  */
-static bool is_users(const struct kaiser_machine *m, uint64_t va)
+static bool is_users(const struct scan *s, uint64_t va)
 {
-	for (size_t i = 0; known(m, KAISER_KNOWN_ALLOWED) && i < m->allowed_count; i++)
+	const struct kaiser_machine *m = s->r->m;
+
+	for (size_t i = 0; s->users && i < m->allowed_count; i++)
 		if (m->allowed[i].users && va >= m->allowed[i].start && va < m->allowed[i].end)
 			return true;
 	return false;
 }
 
-static bool in_window(const struct kaiser_machine *m, uint64_t v)
+static bool in_window(const struct scan *s, uint64_t v)
 {
+	const struct kaiser_machine *m = s->r->m;
+
 	return (known(m, KAISER_KNOWN_WINDOW) && v >= m->window_start && v <= m->window_end) ||
-	       is_users(m, v);
+	       is_users(s, v);
 }
 
 static bool kernel_maps(const struct kaiser_machine *m, uint64_t va, unsigned rights)
@@ -112,7 +116,7 @@ static void look_at_value(struct scan *s, uint64_t va, uint64_t v)
 	const struct kaiser_machine *m = s->r->m;
 
 	if (!kaiser_kernel_address(m, v) || v >= SMALL_NEGATIVE || !may_look(s) ||
-	    in_window(m, v) || is_public(m, v) || in_gate(m, va))
+	    in_window(s, v) || is_public(m, v) || in_gate(m, va))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, v, 0) || kernel_maps(m, v - 1, 0))
@@ -147,7 +151,7 @@ static void look_at_branch(struct scan *s, uint64_t va, const uint8_t *b, uint8_
 	uint32_t rel = p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
 	uint64_t target = va + (jcc ? 6 : 5) + (uint64_t)(int64_t)(int32_t)rel;
 
-	if ((!direct && !jcc) || rel == 0xcccccccc || !may_look(s) || in_window(m, target) ||
+	if ((!direct && !jcc) || rel == 0xcccccccc || !may_look(s) || in_window(s, target) ||
 	    is_public(m, target))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
@@ -201,7 +205,7 @@ static int scan_visit(void *arg, const struct kaiser_visit *v)
 {
 	struct scan *s = arg;
 
-	if (!kaiser_is_visible(s->r->m, v) || is_users(s->r->m, v->va))
+	if (!kaiser_is_visible(s->r->m, v) || is_users(s, v->va))
 		return 0;
 	s->exec = v->rights & KAISER_MAY_EXEC;
 	for (uint64_t o = 0; o < v->size; o += CHUNK) {
@@ -223,7 +227,7 @@ static void look_at_split(struct scan *s, uint64_t va, uint64_t v, const char *t
 {
 	const struct kaiser_machine *m = s->r->m;
 
-	if (!kaiser_kernel_address(m, v) || in_window(m, v) || is_public(m, v))
+	if (!kaiser_kernel_address(m, v) || in_window(s, v) || is_public(m, v))
 		return;
 	if (known(m, KAISER_KNOWN_WINDOW))
 		leak(s, KAISER_ERROR, va, v, text);
@@ -274,7 +278,9 @@ void kaiser_check_pointers(struct kaiser_run *r)
 	s.pages_left = m->scan_limit ? m->scan_limit : SCAN_LIMIT;
 	s.looks_left = LOOK_LIMIT;
 	s.va = s.carried = s.reported = s.more = 0;
-	s.exec = s.cut = false;
+	s.exec = s.cut = s.users = false;
+	for (size_t i = 0; known(m, KAISER_KNOWN_ALLOWED) && i < m->allowed_count; i++)
+		s.users |= m->allowed[i].users;
 	kaiser_walk(m, kaiser_root_of(m->cr3), KAISER_BOTH_HALVES, false, scan_visit, &s);
 	if (known(m, KAISER_KNOWN_IDT))
 		split_idt(&s);
