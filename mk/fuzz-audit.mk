@@ -30,4 +30,6 @@ fuzz-audit: ## Fuzz kaiser audit's walker and parsers (FUZZ_SECONDS=600 in all)
 		  $(BUILD)/fuzz/$$f.corpus $(BUILD)/fuzz/$$f.seeds || exit 1; \
 	done
 
+test-build: fuzz-build
+
 .PHONY: fuzz-build fuzz-audit

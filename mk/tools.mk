@@ -29,3 +29,10 @@ $(BUILD)/tests/count: tests/outside/count.c tests/outside/walk.c $(wildcard test
 	$(HOSTCC) $(OUTSIDE_CFLAGS) $(filter %.c,$^) -o $@
 
 test-build: $(BUILD)/tests/count
+
+audit-peers: ## kaiser audit on Debian's Linux 6.1 and 6.12, each with pti=on, off, nokaslr, and as distributed
+	@scripts/deps.sh test
+	@$(MAKE) --no-print-directory test-build
+	ALL=1 BUILD=$(BUILD) prove -v tests/audit_ranges.t
+
+.PHONY: audit-peers

@@ -17,7 +17,7 @@ table() {
 		f:/usr/share/vgabios/vgabios.stdvga.bin|vgabios' ;;
 	tools) table build && echo 'h:jansson.h|libjansson-dev h:libelf.h|libelf-dev
 		h:elfutils/libdwfl.h|libdw-dev' ;;
-	test) table run && table iso && table tools && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
+	test) table run && table iso && table tools && table fuzz && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
 		f:/usr/include/asm|gcc-multilib f:/usr/lib32/libc.a|libc6-dev-i386 h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
 		pkg-config|pkg-config groff|groff-base gdb|gdb' ;;
 	fuzz) echo 'clang|clang f:/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a|libclang-rt-14-dev' ;;

@@ -180,6 +180,17 @@ static uint64_t total_of(const struct judgement *j, size_t i)
 	return n;
 }
 
+/* How much of the guest was looked at, for those who wait for it. */
+static json_t *cost(const struct source *s)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "reads", json_integer((json_int_t)s->cost.reads));
+	json_object_set_new(o, "fetches", json_integer((json_int_t)s->cost.fetches));
+	json_object_set_new(o, "pages", json_integer((json_int_t)s->cost.pages));
+	return o;
+}
+
 int report_json(const struct judgement *j, const struct symbols *s, const struct verdict_line *v,
 		const char *explanation)
 {
@@ -193,6 +204,7 @@ int report_json(const struct judgement *j, const struct symbols *s, const struct
 	json_object_set_new(all, "verdict", json_string(verdicts[v->verdict]));
 	json_object_set_new(all, "text", json_string(v->text));
 	json_object_set_new(all, "totals", t);
+	json_object_set_new(all, "memory", cost(j->source));
 	json_object_set_new(all, "complete", json_boolean(!j->overflow));
 	json_object_set_new(all, "cpus", cpus(j));
 	json_object_set_new(all, "ranges", ranges(j, s));

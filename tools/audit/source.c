@@ -61,6 +61,7 @@ void source_put(struct source *s, uint64_t pa, const void *page)
 	if (!s->cache->page[i])
 		return;
 	memcpy(s->cache->page[i], page, PAGE);
+	s->cost.pages++;
 	s->cache->tag[i] = number + 1;
 }
 
@@ -72,13 +73,16 @@ int source_read(struct source *s, uint64_t pa, void *buf, size_t n)
 
 	if (offset + n > PAGE || !is_ram(s, pa, n))
 		return -1;
+	s->cost.reads++;
 	if (s->cache && s->cache->tag[i] == number + 1) {
 		memcpy(buf, s->cache->page[i] + offset, n);
 		return 0;
 	}
+	s->cost.fetches++;
 	if (s->page(s, number * PAGE, page))
 		return -1;
-	source_put(s, number * PAGE, page);
+	if (!s->cache || s->cache->tag[i] != number + 1)
+		source_put(s, number * PAGE, page);
 	memcpy(buf, page + offset, n);
 	return 0;
 }

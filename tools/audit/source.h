@@ -43,6 +43,11 @@ struct source {
 		uint64_t start, end;
 	} ram[SOURCE_RAM];
 	char error[256];
+	struct {                  /* what looking has cost so far */
+		uint64_t reads;   /* of physical memory, by the checks and all else */
+		uint64_t fetches; /* of them, those for which the guest or the image was asked */
+		uint64_t pages;   /* that came of it */
+	} cost;
 
 	int (*stop)(struct source *s); /* and reads the registers */
 	int (*go)(struct source *s);
