@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What operations cost in CR3 writes and flushes: runs count.c under the trace and prints, for each, the
-# run with the fewest CR3 writes (in others a tick of the clock came between).
+# run with the fewest CR3 writes (in others a tick of the clock came between), and its kernel
+# instructions; a REP instruction counts as often as it goes round.
 #	counts.sh [options of run.sh]
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -16,7 +17,7 @@ tests/trace/run.sh -i "${BUILD:-build}/trace/count" -n 60000000 -t 1800 "$@" | a
 		i = $2 - 9
 		if (!(i in cr3) || $6 < cr3[i] || ($6 == cr3[i] && $8 < kept[i])) {
 			cr3[i] = $6; kept[i] = $8
-			rest[i] = sprintf("%6d %6d %6d %10d", $10, $12, $14, $4)
+			rest[i] = sprintf("%6d %6d %6d %10d", $10, $12, $14, $16)
 		}
 	}
 	$1 != "MARK" { print "# " $0 }

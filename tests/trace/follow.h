@@ -24,7 +24,7 @@
 #define TRACE_CPUS 8
 
 struct counts {
-	uint64_t insns, accesses, walks, cr3, cr3_kept, cr4, invlpg, invpcid, ipis, irets;
+	uint64_t insns, kernel, accesses, walks, cr3, cr3_kept, cr4, invlpg, invpcid, ipis, irets;
 	uint64_t user_roots; /* CR3 writes that loaded one */
 };
 

@@ -112,11 +112,12 @@ static void mark(struct cpu *c, unsigned id)
 	} else if (m->on) {
 		m->on = false;
 		printf("MARK %u insns %" PRIu64 " cr3 %" PRIu64 " flushing %" PRIu64
-		       " invlpg %" PRIu64 " invpcid %" PRIu64 " ipis %" PRIu64 "\n",
+		       " invlpg %" PRIu64 " invpcid %" PRIu64 " ipis %" PRIu64
+		       " kernel %" PRIu64 "\n",
 		       id, now.insns - m->at.insns, now.cr3 - m->at.cr3,
 		       now.cr3 - m->at.cr3 - (now.cr3_kept - m->at.cr3_kept),
 		       now.invlpg - m->at.invlpg, now.invpcid - m->at.invpcid,
-		       now.ipis - m->at.ipis);
+		       now.ipis - m->at.ipis, now.kernel - m->at.kernel);
 	}
 }
 
@@ -245,6 +246,7 @@ static void execute(unsigned cpu, uint64_t pa, uint64_t rip, const char *t)
 	uint64_t va;
 
 	c->n.insns++;
+	c->n.kernel += rip >> 63;
 	c->rip = rip;
 	for (int i = 0; fresh[cpu] && i < REGS; i++)
 		set_reg(cpu, i, shown[cpu][i]);

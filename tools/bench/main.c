@@ -301,9 +301,19 @@ static int options_parse(struct options *o, int argc, char **argv)
 	return -1;
 }
 
-static bool is_nmi(unsigned op)
+/* A guest is booted once for each of these that has an operation to measure. */
+enum part {
+	PART_MAIN,
+	PART_SYSENTER, /* needs a CPU with Intel's name: on AMD's, vDSOs use SYSCALL */
+	PART_NMI,      /* in real time */
+	PARTS
+};
+
+static enum part part_of(unsigned op)
 {
-	return op == OP_nmi_user || op == OP_nmi_kernel;
+	if (op == OP_nmi_user || op == OP_nmi_kernel)
+		return PART_NMI;
+	return op == OP_sysenter ? PART_SYSENTER : PART_MAIN;
 }
 
 static bool named(const char *names, unsigned op)
@@ -318,62 +328,72 @@ static bool named(const char *names, unsigned op)
 	return false;
 }
 
-/* The names among `all` that are of NMIs, or that are not. */
-static void choose(const char *all, bool nmi, char *names, size_t size)
+/* The names among `all` that are of this part. */
+static void choose(const char *all, enum part part, char *names, size_t size)
 {
 	size_t n = 0;
 
 	*names = 0;
 	for (unsigned op = 0; op < OPS; op++)
-		if (is_nmi(op) == nmi && named(all, op) && n < size)
+		if (part_of(op) == part && named(all, op) && n < size)
 			n += (size_t)snprintf(names + n, size - n, "%s%s", n ? "," : "",
 					      op_text[op].name);
 }
 
-/* One boot for the operations that are of NMIs, or for the others. */
-static int run_part(struct report *r, const struct guest_config *all, bool nmi,
+/* 1: there is nothing to do. */
+static int run_part(struct report *r, const struct guest_config *all, enum part part,
 		    struct guest_result *g)
 {
 	struct guest_config c = *all;
-	char names[512], error[400];
+	char names[512], cpu[300], error[400];
 
-	choose(all->ops, nmi, names, sizeof(names));
+	choose(all->ops, part, names, sizeof(names));
 	if (!*names)
 		return 1;
 	c.ops = names;
-	c.icount = !nmi;
+	c.icount = part != PART_NMI;
+	if (part == PART_SYSENTER && !strstr(c.cpu, "vendor=")) {
+		snprintf(cpu, sizeof(cpu), "%s,vendor=GenuineIntel", c.cpu);
+		c.cpu = cpu;
+	}
 	if (guest_run(g, &c, error, sizeof(error))) {
 		fprintf(stderr, "kaiser bench: %s\n", error);
 		return -1;
 	}
 	g->config.ops = all->ops;
+	g->config.cpu = all->cpu;
 	model_guest(r->model, g);
 	return 0;
 }
 
 static int run_one(struct report *r, const struct guest_config *c)
 {
-	struct guest_result *g = &r->guest[r->guests], nmis = {0};
-	int first, second;
+	struct guest_result *g = &r->guest[r->guests];
+	bool first = true;
 
 	if (access(c->kernel, R_OK)) {
 		fprintf(stderr, "kaiser bench: %s cannot be read\n", c->kernel);
 		return -1;
 	}
-	first = run_part(r, c, false, g);
 	r->guests++;
-	if (first < 0)
-		return -1;
-	second = run_part(r, c, true, first ? g : &nmis);
-	if (first || second)
-		return second < 0 ? -1 : 0;
-	for (unsigned op = 0; op < OPS; op++) {
-		if (!is_nmi(op))
+	for (enum part part = 0; part < PARTS; part++) {
+		struct guest_result more = {0};
+		int err = run_part(r, c, part, first ? g : &more);
+
+		if (err < 0)
+			return -1;
+		if (err > 0)
 			continue;
-		g->op[op] = nmis.op[op];
-		nmis.op[op] = (struct op_result){0};
+		for (unsigned op = 0; !first && op < OPS; op++) {
+			if (part_of(op) != part)
+				continue;
+			g->op[op] = more.op[op];
+			more.op[op] = (struct op_result){0};
+		}
+		if (!first)
+			guest_free(&more);
+		first = false;
 	}
-	guest_free(&nmis);
 	return 0;
 }
 
