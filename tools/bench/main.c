@@ -242,7 +242,7 @@ static const char *beside(struct options *o, unsigned i, const char *name)
 	return o->path[i];
 }
 
-/* What scripts/peers.sh left, or NULL. */
+/* What scripts/peers.sh left, or "". */
 static const char *find_peer(struct options *o)
 {
 	char command[400];
@@ -253,12 +253,12 @@ static const char *find_peer(struct options *o)
 		 "ls -1 '%s'/peers/6.12/vmlinuz-* 2>/dev/null | head -n 1", o->here);
 	f = popen(command, "r");
 	if (!f)
-		return NULL;
+		return "";
 	n = fread(o->path[3], 1, sizeof(o->path[3]) - 1, f);
 	pclose(f);
 	o->path[3][n] = 0;
 	o->path[3][strcspn(o->path[3], "\n")] = 0;
-	return *o->path[3] ? o->path[3] : NULL;
+	return o->path[3];
 }
 
 static int options_parse(struct options *o, int argc, char **argv)
@@ -287,15 +287,8 @@ static int options_parse(struct options *o, int argc, char **argv)
 		fprintf(stderr, "kaiser bench: what is '%s'?\n", argv[optind]);
 		return 2;
 	}
-	if (!o->peer) {
+	if (!o->peer)
 		o->peer = find_peer(o);
-		if (!o->peer) {
-			fprintf(stderr,
-				"kaiser bench: no peer: run scripts/peers.sh 6.12, name one by "
-				"--peer, or say --peer none\n");
-			return 2;
-		}
-	}
 	if (!strcmp(o->peer, "none"))
 		o->peer = NULL;
 	return -1;
@@ -397,19 +390,38 @@ static int run_one(struct report *r, const struct guest_config *c)
 	return 0;
 }
 
+/* All that is needed but was not named lies beside this command, if that is in a build tree. */
+static bool files_are_there(const struct options *o)
+{
+	const struct {
+		const char *path, *option, *made_by;
+	} file[] = {{o->kernel, "kernel", "kernel"},
+		    {o->guest.initrd, "initrd", "bench"},
+		    {o->guest.recorder, "recorder", "bench"}};
+
+	for (unsigned i = 0; i < sizeof(file) / sizeof(file[0]); i++) {
+		if (!access(file[i].path, R_OK))
+			continue;
+		fprintf(stderr,
+			"kaiser bench: %s cannot be read: name it by --%s, or make it by `make %s` "
+			"in "
+			"KAISER's source tree and run build/kaiser there\n",
+			file[i].path, file[i].option, file[i].made_by);
+		return false;
+	}
+	if (o->peer && !*o->peer)
+		fprintf(stderr,
+			"kaiser bench: no peer: run scripts/peers.sh 6.12, name one by --peer, "
+			"or say --peer none\n");
+	return !o->peer || *o->peer;
+}
+
 static int run_all(const struct options *o, struct report *r)
 {
 	struct guest_config c = o->guest;
-	static const char *const needed[] = {"initrd", "recorder"};
-	const char *path[] = {c.initrd, c.recorder};
 
-	for (unsigned i = 0; i < 2; i++)
-		if (access(path[i], R_OK)) {
-			fprintf(stderr,
-				"kaiser bench: %s cannot be read; `make bench` builds it (--%s)\n",
-				path[i], needed[i]);
-			return -1;
-		}
+	if (!files_are_there(o))
+		return -1;
 	c.kernel = o->kernel;
 	c.name = "kaiser";
 	c.pti = true;

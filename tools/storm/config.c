@@ -269,7 +269,10 @@ int storm_config_read(struct storm_config *c, const char *path, char *error, siz
 
 	memset(c, 0, sizeof(*c));
 	if (!top) {
-		snprintf(error, size, "%s:%d: %s", path, e.line, e.text);
+		if (e.line < 0)
+			snprintf(error, size, "%s", e.text);
+		else
+			snprintf(error, size, "%s:%d: %s", path, e.line, e.text);
 		return -1;
 	}
 	json_object_foreach(top, key, v)

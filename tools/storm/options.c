@@ -249,7 +249,9 @@ int storm_options(struct storm_options *o, int argc, char **argv)
 		return wrong("what is this?", argv[optind]);
 	o->qemu = argv + optind;
 	if (!o->paths || (!o->list && (!o->kernel || !o->program)))
-		return wrong("--kernel, --program and --paths are needed", NULL);
+		return wrong("--kernel, --program and --paths are needed; `make storm` in KAISER's "
+			     "source tree knows its own",
+			     NULL);
 	return -1;
 }
 
