@@ -83,7 +83,7 @@ if ! peer=$(scripts/peers.sh 6.12 2>"$tmp/err"); then
 	echo "ok $n - beside the peer # SKIP $(head -n 1 "$tmp/err")"
 else
 	check "beside the peer" bench "$tmp/peer" --peer "$peer" --svg "$tmp/svg" --ops \
-		getppid,pipe_1,pipe_64k,fault_anon,fault_file,mmap_munmap,signal,fork,exec,thread,pingpong_proc,pingpong_thread,timer,shootdown
+		getppid,pipe_1,pipe_64k,fault_anon,fault_file,mmap_munmap,signal,fork,exec,thread,futex_wake,pingpong_proc,pingpong_thread,timer,shootdown
 	third() { # operation, number
 		local ours peers
 		ours=$(value "$tmp/peer" 0 "$1" "$2") peers=$(value "$tmp/peer" 1 "$1" "$2")
