@@ -112,8 +112,8 @@ static void mark(struct cpu *c, unsigned id)
 	} else if (m->on) {
 		m->on = false;
 		printf("MARK %u insns %" PRIu64 " cr3 %" PRIu64 " flushing %" PRIu64
-		       " invlpg %" PRIu64 " invpcid %" PRIu64 " ipis %" PRIu64
-		       " kernel %" PRIu64 "\n",
+		       " invlpg %" PRIu64 " invpcid %" PRIu64 " ipis %" PRIu64 " kernel %" PRIu64
+		       "\n",
 		       id, now.insns - m->at.insns, now.cr3 - m->at.cr3,
 		       now.cr3 - m->at.cr3 - (now.cr3_kept - m->at.cr3_kept),
 		       now.invlpg - m->at.invlpg, now.invpcid - m->at.invpcid,
