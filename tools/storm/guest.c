@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ static void start(struct storm *s, char **argv)
 	g->pid = fork();
 	if (g->pid)
 		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* or a storm that is stopped leaves it behind */
 	int out = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600), in = open("/dev/null", O_RDONLY);
 
 	dup2(in, 0);
