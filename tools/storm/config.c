@@ -115,6 +115,18 @@ static void read_path(struct reader *r, const json_t *o, struct storm_path *p)
 	label(p->select, "do_", p, "");
 }
 
+/* Pairs of symbols. */
+static void read_ranges(struct reader *r, const json_t *v, const char *what, struct storm_range *to,
+			unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const json_t *pair = json_array_get(v, i);
+
+		text(r, json_array_get(pair, 0), what, to[i].from, 64);
+		text(r, json_array_get(pair, 1), what, to[i].to, 64);
+	}
+}
+
 static void read_event(struct reader *r, const char *name, const json_t *o, struct storm_event *e)
 {
 	const char *key;
@@ -141,6 +153,9 @@ static void read_event(struct reader *r, const char *name, const json_t *o, stru
 			e->pends = boolean(r, v, key);
 		} else if (!strcmp(key, "unblocks")) {
 			e->unblocks = boolean(r, v, key);
+		} else if (!strcmp(key, "only")) {
+			e->onlys = (unsigned)items(r, v, key, EVENT_RANGES);
+			read_ranges(r, v, key, e->only, e->onlys);
 		} else if (!strcmp(key, "append")) {
 			text(r, v, key, e->append, sizeof(e->append));
 		} else {
@@ -173,12 +188,7 @@ static void read_kernel(struct reader *r, const json_t *o, struct storm_config *
 				(unsigned)number(r, json_object_get(v, "vector"), key) & 255;
 		} else if (!strcmp(key, "entry")) {
 			c->entries = (unsigned)items(r, v, key, MAX_RANGES);
-			for (unsigned i = 0; i < c->entries; i++) {
-				const json_t *pair = json_array_get(v, i);
-
-				text(r, json_array_get(pair, 0), key, c->entry[i].from, 64);
-				text(r, json_array_get(pair, 1), key, c->entry[i].to, 64);
-			}
+			read_ranges(r, v, key, c->entry, c->entries);
 		} else if (!strcmp(key, "visible")) {
 			read_offsets(r, v, key, c->visible);
 		} else if (!strcmp(key, "wiped")) {

@@ -121,6 +121,20 @@ static bool can_break(struct storm *s, const struct storm_run *run, unsigned k)
 	return run->step[k].entry;
 }
 
+/* The event says that it can be stood at this step. */
+static bool allowed(const struct storm *s, const struct storm_event *e, uint64_t rip)
+{
+	for (unsigned i = 0; i < e->onlys; i++) {
+		uint64_t from, to;
+
+		if (storm_image_find(s->kernel, e->only[i].from, &from) &&
+		    storm_image_find(s->kernel, e->only[i].to, &to) &&
+		    rip - s->guest.moved >= from && rip - s->guest.moved < to)
+			return true;
+	}
+	return !e->onlys;
+}
+
 /* The event at each chosen step of the run. */
 static int sweep(struct storm *s, struct storm_run *run, const struct storm_event *e, int counted)
 {
@@ -129,7 +143,7 @@ static int sweep(struct storm *s, struct storm_run *run, const struct storm_even
 	for (unsigned k = 0; k < run->steps && failures < s->o.max_failures; k++) {
 		int r;
 
-		if (e->word[0] && !can_break(s, run, k))
+		if ((e->word[0] && !can_break(s, run, k)) || !allowed(s, e, run->step[k].rip))
 			continue;
 		if (!storm_chosen(&s->o.points, index++, k) ||
 		    index % s->o.shards != s->o.shard % s->o.shards)

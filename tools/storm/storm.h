@@ -11,13 +11,14 @@
 #include "../lib/gdbstub.h"
 #include "../lib/symbols.h"
 
-#define MAX_PATHS   64
-#define MAX_EVENTS  16
-#define MAX_CONFIGS 8
-#define MAX_RANGES  8
-#define MAX_DEPTH   3
-#define MAX_STEPS   65536
-#define TEXT        256
+#define MAX_PATHS    64
+#define MAX_EVENTS   16
+#define MAX_CONFIGS  8
+#define MAX_RANGES   8
+#define EVENT_RANGES 4
+#define MAX_DEPTH    3
+#define MAX_STEPS    65536
+#define TEXT         256
 
 int storm_main(int argc, char **argv);
 
@@ -45,6 +46,8 @@ struct storm_event {
 	bool pends;      /* it waits for interrupts to be on */
 	bool unblocks;   /* its handler ends the blocking of NMIs by an IRET */
 	char append[96]; /* what the kernel has to be told for it */
+	struct storm_range only[EVENT_RANGES]; /* of the entry code: nowhere else can it be stood */
+	unsigned onlys;                        /* 0: everywhere */
 };
 
 struct storm_path {

@@ -262,6 +262,189 @@ after_sysentertf:
 	.code64
 END sysentertf
 
+/* ---- LDTs: in a child of each round's, as a process that has one never is without again ---- */
+
+	/* On in a child, on a copy of this memory; the loop goes on in its parent. */
+	.macro IN_CHILD
+	movl	$NR_fork, %eax
+	syscall
+	testl	%eax, %eax
+	jnz	wait_for_child
+	.endm
+
+wait_for_child:
+	movl	$-1, %edi
+	xorl	%esi, %esi
+	xorl	%edx, %edx
+	xorl	%r10d, %r10d
+	movl	$NR_wait4, %eax
+	syscall
+	jmp	settle
+leave:
+	xorl	%edi, %edi
+	movl	$NR_exit, %eax
+	syscall
+
+	/* A descriptor into the LDT: the words of a struct user_desc at `desc`. */
+	.macro SET_LDT desc:req
+	movl	$NR_modify_ldt, %eax
+	movl	$1, %edi
+	leaq	\desc(%rip), %rsi
+	movl	$16, %edx
+	syscall
+	.endm
+
+	/* Into 32-bit code of the LDT, with a stack of its own too; bits 31 to 16 of ESP tell whether a
+	 * 16-bit one keeps them. */
+	.macro ON_LDT ss:req to:req
+	IN_CHILD
+	SET_LDT	desc_ss32
+	SET_LDT	desc_ss16
+	SET_LDT	desc_cs32
+	FILL
+	movl	$NR32_getpid, %eax
+	movl	$\ss, %esp
+	movl	%esp, %ss
+	movl	$PATTERN32(0x66), %esp
+	ljmp	*\to(%rip)
+	.endm
+
+/* The call that makes it: the LDT's pages come into the roots, LLDT. */
+DO ldtset
+	IN_CHILD
+	movb	$0, page(%rip)
+	FILL
+	movl	$NR_modify_ldt, %eax
+	movl	$1, %edi
+	leaq	desc_ss32(%rip), %rsi
+	movl	$16, %edx
+START ldtset
+	syscall
+	.globl path_ldtset_end
+path_ldtset_end:
+	jmp	leave
+
+/* A system call of a process that has one: back by IRET. */
+DO ldtsys
+	IN_CHILD
+	SET_LDT	desc_ss32
+	FILL
+	movl	$NR_getpid, %eax
+START ldtsys
+	syscall
+	.globl path_ldtsys_end
+path_ldtsys_end:
+	jmp	leave
+
+DO ldtint
+	ON_LDT	LDT_SS32, to_ldtint
+DO ldtss16
+	ON_LDT	LDT_SS16, to_ldtss16
+DO ldtfault
+	ON_LDT	LDT_SS16, to_ldtfault
+
+	.code32
+at_ldtint:
+START ldtint
+	int	$0x80
+	.globl path_ldtint_end
+path_ldtint_end:
+	ljmp	*%cs:to_leave
+at_ldtss16:
+START ldtss16
+	int	$0x80
+	.globl path_ldtss16_end
+path_ldtss16_end:
+	ljmp	*%cs:to_leave
+at_ldtfault:
+START ldtfault
+	nop				/* not at the access, which is met twice */
+	movb	%cs:page, %al
+	.globl path_ldtfault_end
+path_ldtfault_end:
+	ljmp	*%cs:to_leave
+	.code64
+
+/* ---- ptrace: from the request to the child's next stop, through both ---- */
+
+	/* A child that stops, and goes on at `tracee`; its number in `child`. */
+make_tracee:
+	movl	$NR_fork, %eax
+	syscall
+	testl	%eax, %eax
+	jz	.Ltracee
+	movq	%rax, child(%rip)
+	movl	$-1, %edi
+	xorl	%esi, %esi
+	xorl	%edx, %edx
+	xorl	%r10d, %r10d
+	movl	$NR_wait4, %eax
+	syscall
+	ret
+.Ltracee:
+	movl	$NR_ptrace, %eax
+	movl	$PTRACE_TRACEME, %edi
+	syscall
+	movl	$NR_getpid, %eax
+	syscall
+	movl	%eax, %edi
+	movl	$SIGSTOP, %esi
+	movl	$NR_kill, %eax
+	syscall
+tracee:
+	nop
+tracee_break:
+	nop
+	movl	$NR_getpid, %eax
+	syscall
+	jmp	tracee
+
+	/* Req: %rdx, %r10 what it takes. Clob: what a system call does, rdi, rsi. */
+	.macro PTRACE request:req
+	movl	$NR_ptrace, %eax
+	movl	$\request, %edi
+	movq	child(%rip), %rsi
+	syscall
+	.endm
+
+	.macro TRACE name:req request:req
+	FILL
+	movl	$0, %edx
+	movl	$0, %r10d
+START \name
+	PTRACE	\request
+	movl	$-1, %edi
+	movl	$0, %esi
+	movl	$NR_wait4, %eax
+	syscall
+	.globl path_\name\()_end
+path_\name\()_end:
+	jmp	end_tracee
+	.endm
+
+DO ptracestep
+	call	make_tracee
+	TRACE	ptracestep, PTRACE_SINGLESTEP
+DO ptracesys
+	call	make_tracee
+	TRACE	ptracesys, PTRACE_SYSCALL
+DO ptracebreak
+	call	make_tracee
+	movl	$USER_DR0, %edx
+	leaq	tracee_break(%rip), %r10
+	PTRACE	PTRACE_POKEUSER
+	movl	$USER_DR7, %edx
+	movl	$DR7_G0, %r10d
+	PTRACE	PTRACE_POKEUSER
+	TRACE	ptracebreak, PTRACE_CONT
+
+end_tracee:
+	movq	child(%rip), %rdi
+	movl	$SIGKILL, %esi
+	movl	$NR_kill, %eax
+	syscall
+	jmp	wait_for_child
+
 /* ---- interrupts: storm gives one at the start ---- */
 
 DO user
@@ -438,7 +621,23 @@ to_sysentertf:
 	.long	at_sysentertf, USER32_CS
 from_32:
 	.long	settle, USER_CS
-	.globl selected, breakpoint
+to_ldtint:
+	.long	at_ldtint, LDT_CS32
+to_ldtss16:
+	.long	at_ldtss16, LDT_CS32
+to_ldtfault:
+	.long	at_ldtfault, LDT_CS32
+to_leave:
+	.long	leave, USER_CS
+desc_ss32:
+	.long	LDT_SS32 >> 3, 0, 0xfffff, DESC_SS32
+desc_ss16:
+	.long	LDT_SS16 >> 3, 0, 0xfffff, DESC_SS16
+desc_cs32:
+	.long	LDT_CS32 >> 3, 0, 0xfffff, DESC_CS32
+	.globl selected, breakpoint, child
+child:
+	.quad	0
 selected:
 #ifdef SELECTED
 	.quad	SELECTED
