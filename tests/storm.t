@@ -37,5 +37,8 @@ storm "machine check, interrupt, breakpoint at some" --event mce,mce_nmi,db,ipi 
 	--step 5 --no-count --path '^(syscall|nmi|badcs_null)$'
 # Step 3 of the system call is in the head, on the user root.
 storm "NMI in NMI" --event 'nmi_iret>nmi_iret' --outer 3 --path '^syscall$' --no-count
+storm "machine check in a machine check's exit" --event 'mce>mce_again' --path '^syscall$' --no-count
+storm "NMI at some of an LDT's and of ptrace" --event nmi --mode linear --step 11 --no-count \
+	--path '^(ldtset|ldtss16|ptracestep|ptracebreak)$'
 storm "machine check and NMI in NMI" --event 'nmi_iret>mce_nmi' --outer 3 --path '^syscall$' --no-count
 echo "1..$n"

@@ -93,10 +93,17 @@ static int sigreturn_noise(void *arg)
 }
 
 /* A true frame with one field changed by the handler. */
-enum field { F_RIP, F_RSP, F_CS, F_SS, F_FLAGS, F_FP, F_FPBYTES };
+enum field { F_RIP, F_RSP, F_CS, F_SS, F_FLAGS, F_FP, F_FPBYTES, F_FPWORD };
+#define MXCSR      24  /* in the FP state, as FXSAVE has it */
+#define SW_MAGIC   464 /* what the kernel tells of it */
+#define SW_BITS    472
+#define SW_SIZE    480
+#define XSTATE_BV  512 /* XSAVE's header */
+#define XCOMP_BV   520
+#define X_RESERVED 528
 static const struct {
 	const char *name;
-	enum field field;
+	unsigned field; /* one of these; F_FPWORD and where in the FP state */
 	uint64_t value;
 	bool may_live;
 } edits[] = {
@@ -106,6 +113,9 @@ static const struct {
 	{"RIP far from canonical", F_RIP, 0xdeadbeefcafef00d, false},
 	{"RIP on the last page", F_RIP, 0x00007fffffffffff, false},
 	{"RIP 0", F_RIP, 0, false},
+	{"RIP at the kernel half", F_RIP, 0xffff800000000000, false},
+	{"RIP just not canonical", F_RIP, 0x0000800000000000, false},
+	{"RIP above that", F_RIP, 0xffff7fffffffffff, false},
 	{"RSP in the kernel", F_RSP, 0xffffffff81000000, true},
 	{"RSP not canonical", F_RSP, 0x0100000000000000, true},
 	{"CS of the kernel", F_CS, 0x10, false},
@@ -113,17 +123,53 @@ static const struct {
 	{"CS a data selector", F_CS, 0x2b, false},
 	{"CS beyond the GDT", F_CS, 0xfffb, false},
 	{"CS in an LDT", F_CS, 0x7, false},
+	{"CS null, RPL 3", F_CS, 0x3, false},
+	{"CS of the kernel, RPL 3", F_CS, 0x13, false},
+	{"CS the kernel's data, RPL 3", F_CS, 0x1b, false},
+	{"CS the TSS", F_CS, 0x40, false},
+	{"CS the TSS, RPL 3", F_CS, 0x43, false},
+	{"CS within the TSS", F_CS, 0x4b, false},
+	{"CS in an LDT, RPL 0", F_CS, 0x4, false},
+	{"CS far in an LDT", F_CS, 0xffff, false},
 	{"SS of the kernel", F_SS, 0x18, true},
 	{"SS 0", F_SS, 0, true},
 	{"SS beyond the GDT", F_SS, 0xfffb, true},
-	{"all flags", F_FLAGS, ~0ul & ~0x100ul, true},
+	{"SS null, RPL 3", F_SS, 0x3, true},
+	{"SS of the kernel, RPL 3", F_SS, 0x1b, true},
+	{"SS a code selector", F_SS, 0x33, true},
+	{"SS RPL 0", F_SS, 0x28, true},
+	{"SS RPL 1", F_SS, 0x29, true},
+	{"SS the TSS", F_SS, 0x40, true},
+	{"SS the TSS, RPL 3", F_SS, 0x43, true},
+	{"SS in an LDT", F_SS, 0x7, true},
+	{"SS in an LDT, RPL 0", F_SS, 0x4, true},
+	{"all flags but TF", F_FLAGS, ~0ul & ~0x100ul, true},
 	{"no flags", F_FLAGS, 0, true},
 	{"IOPL 3, IF off", F_FLAGS, 0x3002, true},
 	{"VM and NT", F_FLAGS, 0x24202, true},
+	{"NT", F_FLAGS, 0x4202, true},
+	{"RF", F_FLAGS, 0x10202, true},
+	{"VIF and VIP", F_FLAGS, 0x180202, true},
+	{"AC, ID and DF", F_FLAGS, 0x240602, true},
+	{"TF", F_FLAGS, 0x302, false},
+	{"flags above bit 31", F_FLAGS, 0xffffffff00000202, true},
 	{"FP state in the kernel", F_FP, 0xffffffff81000000, false},
 	{"FP state not canonical", F_FP, 0x0100000000000000, false},
 	{"FP state misaligned at the end", F_FP, 0x00007fffffffffff, false},
 	{"FP state full of ones", F_FPBYTES, 0xff, true},
+	{"MXCSR's reserved bits", F_FPWORD + MXCSR, ~0ul, true},
+	{"every state component", F_FPWORD + XSTATE_BV, ~0ul, true},
+	{"an unknown state component", F_FPWORD + XSTATE_BV, 1ul << 62 | 3, true},
+	{"a supervisor's state component", F_FPWORD + XSTATE_BV, 1ul << 8 | 3, true},
+	{"the compacted format", F_FPWORD + XCOMP_BV, 1ul << 63, true},
+	{"the compacted format, of all", F_FPWORD + XCOMP_BV, ~0ul, true},
+	{"XSAVE's reserved bytes", F_FPWORD + X_RESERVED, ~0ul, true},
+	{"XSAVE's last reserved bytes", F_FPWORD + X_RESERVED + 40, ~0ul, true},
+	{"no magic", F_FPWORD + SW_MAGIC, 0, true},
+	{"a size of all", F_FPWORD + SW_MAGIC, 0xffffffff46505853, true},
+	{"components that are not", F_FPWORD + SW_BITS, ~0ul, true},
+	{"no size", F_FPWORD + SW_SIZE, 0, true},
+	{"a great size", F_FPWORD + SW_SIZE, 0x7fffffff, true},
 };
 static unsigned edit;
 
@@ -157,15 +203,22 @@ static void on_edit(int sig, siginfo_t *info, void *uc_)
 	case F_FPBYTES:
 		memset(uc->uc_mcontext.fpregs, (int)v, 512);
 		break;
+	default:
+		memcpy((char *)uc->uc_mcontext.fpregs + (edits[edit].field - F_FPWORD), &v,
+		       sizeof(v));
 	}
 }
 
-/* Lives only if what ring 3 may not have was not given: IOPL stays 0 and interrupts on. */
+/* What ring 3 may never have: IOPL, VM, VIF, VIP; and IF it always has. */
+#define KERNEL_FLAGS 0x1a3000ul
+
+/* Lives only if what ring 3 may not have was not given, and with a stack and FP state that work. */
 static int edited_frame(void *arg)
 {
 	struct sigaction sa = {.sa_sigaction = on_edit, .sa_flags = SA_SIGINFO};
-	uint64_t flags;
+	uint64_t flags, cs, ss;
 	long pid = getpid();
+	volatile double third = 3.0;
 
 	(void)arg;
 	no_core();
@@ -175,7 +228,13 @@ static int edited_frame(void *arg)
 			 : "=r"(flags)
 			 : "a"((long)SYS_kill), "D"(pid), "S"((long)SIGUSR1)
 			 : "rbx", "rcx", "r11", "memory", "cc");
-	return (flags & 0x3000) || !(flags & 0x200) ? 1 : 0;
+	__asm__ volatile("mov %%cs, %0; mov %%ss, %1" : "=r"(cs), "=r"(ss));
+	if ((cs & 3) != 3 || (ss & 3) != 3)
+		return 2;
+	__asm__ volatile("fninit; ldmxcsr %0" ::"m"((uint32_t){0x1f80}));
+	if (third * 2 != 6.0)
+		return 3;
+	return (flags & KERNEL_FLAGS) || !(flags & 0x200) ? 1 : 0;
 }
 
 static volatile sig_atomic_t traps;
@@ -275,8 +334,10 @@ void hostile_frames(void)
 	ktap_ok(WIFSIGNALED(status), "rt_sigreturn of noise (%s)", ktap_status(status));
 	for (edit = 0; edit < sizeof(edits) / sizeof(edits[0]); edit++) {
 		status = ktap_child(edited_frame, NULL);
+		bool stepped = edits[edit].field == F_FLAGS && edits[edit].value & 0x100;
 		bool died = WIFSIGNALED(status) &&
-			    (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS);
+			    (stepped ? WTERMSIG(status) == SIGTRAP
+				     : WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS);
 
 		if (!ktap_ok(died || (edits[edit].may_live && status == 0), "signal frame: %s",
 			     edits[edit].name))
