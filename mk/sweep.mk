@@ -1,5 +1,5 @@
 # The program that sweeps of the entry code run as /init, and the long sweeps.
-$(BUILD)/user/paths: user/sweep/paths.S user/sweep/numbers.h
+$(BUILD)/user/paths: user/sweep/paths.S user/sweep/paths_ldt.inc user/sweep/paths_ptrace.inc user/sweep/numbers.h
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -nostdlib -static -no-pie -o $@ $<
 
