@@ -7,25 +7,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
-n=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-
-result() { # ok|not ok, text
-	n=$((n + 1))
-	echo "$1 $n - $2"
-}
-
-check() { # text, command...
-	local text=$1
-	shift
-	if "$@" >"$tmp/out" 2>&1; then
-		result ok "$text"
-	else
-		result "not ok" "$text"
-		tail -n 20 "$tmp/out" | sed 's/^/# /'
-	fi
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
 boot() { # kernel, cpus, append
 	timeout 60 qemu-system-x86_64 -accel tcg -kernel "$1" -cpu max,vendor=GenuineIntel -smp "$2" -m 64M \

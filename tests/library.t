@@ -4,25 +4,8 @@
 # nothing but the documented host symbols, has no writable state, and its headers stand alone.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-n=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-
-result() { # ok|not ok, text
-	n=$((n + 1))
-	echo "$1 $n - $2"
-}
-
-check() { # text, command...
-	local text=$1
-	shift
-	if "$@" >"$tmp/out" 2>&1; then
-		result ok "$text"
-	else
-		result "not ok" "$text"
-		tail -n 20 "$tmp/out" | sed 's/^/# /'
-	fi
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
 same() { # file expected
 	diff "$2" "$1"
