@@ -43,7 +43,7 @@ guest() { # first, count, workers, more words: leaves $tmp/log
 }
 
 good() {
-	grep -q '^1\.\.4' "$tmp/log" && ! grep -q '^not ok' "$tmp/log"
+	grep -aq '^1\.\.4' "$tmp/log" && ! grep -aq '^not ok' "$tmp/log"
 }
 
 # The sequence that stopped the last guest.
@@ -59,12 +59,12 @@ end=$((first + count)) done=0
 while [ "$first" -lt "$end" ]; do
 	n=$((end - first < chunk ? end - first : chunk))
 	guest "$first" "$n" "$workers" "$verbose"
-	grep -E '^(not )?ok |^# (SIG|traced)' "$tmp/log"
-	[ -n "$verbose" ] && grep '^# sequence' "$tmp/log" | tail -n 1
+	grep -aE '^(not )?ok |^# (SIG|traced)' "$tmp/log"
+	[ -n "$verbose" ] && grep -a '^# sequence' "$tmp/log" | tail -n 1
 	if ! good; then
 		cat "$tmp/err" >&2
 		grep -aE '^panic' "$tmp/log"
-		grep -q '^1\.\.4' "$tmp/log" && exit 1
+		grep -aq '^1\.\.4' "$tmp/log" && exit 1
 		which=$(culprit "$first" $((first + n)))
 		echo "replay: scripts/fuzz.sh -s $seed -f ${which:-$first} -n 1 -w 1 -a '$append'$([ $bochs = 1 ] && echo ' -b')"
 		exit 1
