@@ -22,6 +22,7 @@ $(foreach h,$(wildcard kaiser/include/kaiser/*.h),644|$(h)|$(INCLUDEDIR)/kaiser/
 644|$(BUILD)/kaiser.pc|$(LIBDIR)/pkgconfig/kaiser.pc
 644|kaiser/kaiser.ld|$(DATADIR)/kaiser/kaiser.ld
 755|$(BUILD)/kaiser|$(BINDIR)/kaiser
+$(foreach s,$(wildcard tools/storm/*.json),644|$(s)|$(DATADIR)/kaiser/storm/$(notdir $(s)))
 $(foreach m,$(wildcard docs/man/*.1),644|$(m)|$(MANDIR)/man1/$(notdir $(m)))
 $(foreach m,$(wildcard $(BUILD)/man/*.3),644|$(m)|$(MANDIR)/man3/$(notdir $(m)))
 $(foreach d,README.md DESIGN.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/*.svg),644|$(d)|$(DOCDIR)/$(d))
@@ -43,7 +44,7 @@ install-files:
 
 uninstall: man ## Remove what install put there (the same PREFIX and DESTDIR)
 	@for f in $(patsubst %,'%',$(installed)); do rm -f "$(DESTDIR)$${f##*|}"; done
-	@for d in $(INCLUDEDIR)/kaiser $(DATADIR)/kaiser $(DOCDIR)/docs $(DOCDIR); do \
+	@for d in $(INCLUDEDIR)/kaiser $(DATADIR)/kaiser/storm $(DATADIR)/kaiser $(DOCDIR)/docs $(DOCDIR); do \
 	  rmdir "$(DESTDIR)$$d" 2>/dev/null; done; true
 
 dist: ## Make build/kaiser-VERSION.tar.gz from what git tracks

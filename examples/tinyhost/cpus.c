@@ -6,6 +6,8 @@ enum { EOI = 0xb0, SVR = 0xf0, ICR = 0x300, TIMER = 0x320, COUNT = 0x380, DIVIDE
 enum { ICR_INIT = 0xc4500, ICR_STARTUP = 0xc4600, ICR_OTHERS = 0xc4000, ICR_BUSY = 0x1000 };
 enum { AP_PAGE = 0x8000 };
 
+unsigned cpus;
+
 static unsigned call_lock;
 static uint64_t call_waiting; /* CPUs that have not run it yet */
 static void (*call_fn)(void *);
@@ -59,6 +61,7 @@ void cpus_interrupt(unsigned vector)
 void cpus_start(void)
 {
 	extern char ap_begin[], ap_end[];
+	extern unsigned cpus_arrived;
 	char *from = phys_to_virt(NULL, (uint64_t)ap_begin), *to = phys_to_virt(NULL, AP_PAGE);
 
 	for (unsigned i = 0; i < (unsigned)(ap_end - ap_begin); i++)
@@ -70,6 +73,7 @@ void cpus_start(void)
 	send_to_others(ICR_STARTUP | AP_PAGE >> 12);
 	for (unsigned i = 0; i < 50000; i++)
 		inb(0x61);
+	cpus = __atomic_load_n(&cpus_arrived, __ATOMIC_RELAXED); /* later ones stay idle */
 }
 
 /* The end of each CPU's way up: ticks that run its threads, if it has any. */

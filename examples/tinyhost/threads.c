@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes of one thread. A CPU runs those whose number fits its own, in turn. */
+/* Processes of one thread. CPU n runs number n and every `cpus`th after it, in turn. */
 #include "tiny.h"
+
+enum { THREADS = 4 };
 
 struct thread {
 	struct kaiser_space space;
@@ -22,7 +24,8 @@ static void create(unsigned i)
 	extern char user_programs[], user_end[], user_reader[], user_breaker[];
 	struct thread *t = &threads[i];
 	uint64_t *top = page_alloc(NULL, 0), *tables = page_alloc(NULL, 0);
-	char *code = page_alloc(NULL, 0), *data = page_alloc(NULL, 0);
+	uint64_t *data = page_alloc(NULL, 0), entry = USER_CODE;
+	char *code = page_alloc(NULL, 0);
 	struct pt_regs *regs;
 
 	if (!top || !tables || !code || !data || kaiser_space_init(&kaiser, &t->space, top) ||
@@ -31,20 +34,18 @@ static void create(unsigned i)
 		panic(NULL, "no memory for a program");
 	for (unsigned n = 0; n < (unsigned)(user_end - user_programs); n++)
 		code[n] = user_programs[n];
+	*data = i + 1;
 	kaiser_space_set_top(&t->space, 0, tables[0]); /* the only way to write the top level */
 	page_free(NULL, tables, 0);
 
+	entry += (uint64_t)((i & 1 ? user_breaker : user_reader) - user_programs);
 	t->top = (uint64_t)stacks[i + 1];
 	regs = (struct pt_regs *)t->top - 1;
-	*regs = (struct pt_regs){
-		.ip = USER_CODE + (uint64_t)((i & 1 ? user_breaker : user_reader) - user_programs),
-		.cs = KAISER_USER_CS,
-		.ss = KAISER_USER_DS,
-		.flags = 0x202,
-		.sp = USER_DATA + PAGE,
-		.di = i + 1,             /* tells its registers and memory from others' */
-		.dx = kaiser.cfg.window, /* what SIDT tells everybody anyway */
-	};
+	*regs = (struct pt_regs){.ip = entry, .cs = KAISER_USER_CS, .flags = 0x202};
+	regs->ss = KAISER_USER_DS;
+	regs->sp = USER_DATA + PAGE;
+	regs->r13 = *data;
+	regs->r14 = kaiser.cfg.window; /* what SIDT tells everybody anyway */
 	t->sp = ((uint64_t)regs & ~UINT64_C(15)) - 16;
 	*(uint64_t *)t->sp = (uint64_t)first_run;
 }
@@ -73,15 +74,12 @@ static void switch_stacks(uint64_t *save, uint64_t load)
 void threads_next(void)
 {
 	struct cpu *c = this_cpu();
+	unsigned n = c->current ? (unsigned)(c->current - threads) + cpus : c->number;
 	uint64_t *save = c->current ? &c->current->sp : &c->idle_sp;
-	unsigned last = c->current ? (unsigned)(c->current - threads) : 0, n = last;
 
-	for (unsigned i = 1; i <= THREADS; i++) {
-		n = (last + i) % THREADS;
-		if (n % cpus_arrived == c->number)
-			break;
-	}
-	if (n % cpus_arrived != c->number || &threads[n] == c->current)
+	if (n >= THREADS)
+		n = c->number;
+	if (c->number >= cpus || n >= THREADS || &threads[n] == c->current)
 		return;
 	c->current = &threads[n];
 	kaiser_set_kernel_stack(threads[n].top);

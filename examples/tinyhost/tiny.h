@@ -10,7 +10,7 @@
 #define PAGE        UINT64_C(4096)
 #define PTE_NX      (UINT64_C(1) << 63)
 enum { PTE_P = 1, PTE_W = 2, PTE_U = 4 };
-enum { MAX_CPUS = 8, THREADS = 4, STACK_BYTES = 16384, VEC_TIMER = 0x40, VEC_CALL = 0x41 };
+enum { MAX_CPUS = 8, STACK_BYTES = 16384, VEC_TIMER = 0x40, VEC_CALL = 0x41 };
 
 struct thread; /* threads.c */
 
@@ -58,7 +58,7 @@ void print(const char *text, const char *more);
 __attribute__((__noreturn__)) void panic(void *ctx, const char *why);
 
 /* cpus.c */
-extern unsigned cpus_arrived;
+extern unsigned cpus; /* that run threads */
 extern char cpu_stacks[MAX_CPUS][STACK_BYTES];
 void cpus_start(void);
 void cpus_timer(void);

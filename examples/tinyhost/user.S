@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two hostile programs, copied to USER_CODE. In: rdi = a number of its own, rdx = the window. A fault
- * goes on at r12 with the vector in rax and RSP at the end of the data page.
+ * Two hostile programs, copied to USER_CODE. In: r13 = a number of its own, also in its memory; r14 =
+ * the window. A fault goes on at r12 with the vector in rax and RSP at the end of the data page.
  */
 	.section .rodata
 	.globl	user_programs, user_end, user_reader, user_breaker
@@ -28,8 +28,7 @@
 
 user_programs:
 user_reader:				/* wants to see what it must not */
-	call	begin
-reads:	movq	%r14, %rcx	/* IDT, gate text, kernel text; then each CPU's pages */
+	movq	%r14, %rcx		/* IDT, gate text, kernel text; then each CPU's pages */
 	movl	$0x120, %ebx
 2:	MUST_FAULT 14, movq (%rcx), %rax
 	addq	$0x1000, %rcx
@@ -43,11 +42,10 @@ reads:	movq	%r14, %rcx	/* IDT, gate text, kernel text; then each CPU's pages */
 	leaq	0x1000(%r14), %rcx		/* the gates */
 	MUST_FAULT 14, jmp *%rcx
 	call	check
-	jmp	reads
+	jmp	user_reader
 
 user_breaker:				/* wants to stop the machine */
-	call	begin
-breaks:	MUST_FAULT 13, cli
+	MUST_FAULT 13, cli
 	MUST_FAULT 13, movq %rax, %cr3
 	MUST_FAULT 13, rdmsr
 	MUST_FAULT 13, outb %al, $0xf4
@@ -68,21 +66,15 @@ breaks:	MUST_FAULT 13, cli
 2:	cmpq	$1, %rax
 	jne	wrong
 	call	check
-	jmp	breaks
+	jmp	user_breaker
 
-begin:	movq	%rdi, %r13
-	movq	%rdx, %r14
-	movl	$100, %r15d
-	imulq	$0x01010101, %r13, %rax
-	movq	%rax, 0x800000		/* its own memory holds its own number only */
-	ret
 check:	movl	$100000, %ecx		/* some time in user mode, for those who look from outside */
 	loop	.
-	imulq	$0x01010101, %r13, %rax
-	cmpq	%rax, 0x800000
+	cmpq	%r13, 0x800000		/* its own memory holds its own number */
 	jne	wrong
-	decq	%r15
-	jnz	1f
+	incq	%r15
+	cmpq	$100, %r15
+	jne	1f
 	movl	$1, %edi
 	xorl	%eax, %eax
 	syscall				/* all right so far */
