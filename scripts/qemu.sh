@@ -58,7 +58,13 @@ fi
 accel=$("$(dirname "$0")/accel.sh")
 single=()
 if [ $storm = 1 ]; then
-	accel=tcg single=(-singlestep)
+	# One instruction a block, so that NMIs come anywhere. QEMU 9 has another name for it.
+	accel=tcg
+	if qemu-system-x86_64 -help | grep -q '^-singlestep'; then
+		single=(-singlestep)
+	else
+		accel+=,one-insn-per-tb=on
+	fi
 fi
 mkfifo "$dir/qmp.in" "$dir/qmp.out"
 exec 8<>"$dir/qmp.in" 9<>"$dir/qmp.out"
