@@ -431,7 +431,7 @@ int storm_point(struct storm *s, struct storm_run *run, const struct storm_event
 	int r;
 
 	s->what[0] = 0;
-	s->reached = false;
+	s->reached = s->drifted = false;
 	if (e->word[0])
 		return breakpoint(s, run, e, k);
 	for (;;) {
@@ -445,6 +445,7 @@ int storm_point(struct storm *s, struct storm_run *run, const struct storm_event
 			break;
 		/* A timer came in between: let it go, and again. */
 		if (++tries == 20) {
+			s->drifted = true;
 			snprintf(s->what, sizeof(s->what), "this step does not come again");
 			return 1;
 		}

@@ -152,6 +152,13 @@ static int sweep(struct storm *s, struct storm_run *run, const struct storm_even
 		points++;
 		s->total.points++;
 		r = storm_point(s, run, e, k);
+		if (r &&
+		    s->drifted) { /* a child's stack is elsewhere, say: once more in a new guest */
+			r = again(s, run);
+			if (r)
+				return r;
+			r = k < run->steps ? storm_point(s, run, e, k) : 1;
+		}
 		reached += s->reached;
 		if (!r)
 			continue;

@@ -287,6 +287,7 @@ struct storm {
 	const char *armed_word; /* of the program, for an address to break at */
 	uint64_t armed;
 	bool reached;   /* the last point was */
+	bool drifted;   /* it was not: the path goes by other addresses by now */
 	char what[600]; /* of the last failure */
 	char event[64]; /* what is being swept, for replay */
 	void *json;

@@ -25,9 +25,10 @@
 #define PTRACE_CONT            7
 #define PTRACE_SINGLESTEP      9
 #define PTRACE_SYSCALL         24
-#define USER_DR0               848 /* in ptrace's picture of a process */
-#define USER_DR7               (USER_DR0 + 7 * 8)
-#define DR7_G0                 2
+/* In ptrace's picture of a process. DR0 is storm's own. */
+#define USER_DR1               856
+#define USER_DR7               904
+#define DR7_G1                 8
 #define CLONE_VM_VFORK_SIGCHLD 0x4111
 #define SA_SIGINFO_RESTORER    0x04000004
 

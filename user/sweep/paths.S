@@ -8,6 +8,8 @@
  *	again		the head of the loop, where storm waits
  *	selected	the address of a do_X
  *	breakpoint	an address for the kernel to break at (debug_breakpoints), or 0
+ *
+ * For Bochs: SELECTED is the one path's do_X, BREAKS a file of addresses, one for each round.
  */
 #include "numbers.h"
 
@@ -78,6 +80,15 @@ settle:
 	syscall
 	.globl again
 again:
+#ifdef BREAKS				/* the next address of a list, which ends with 0 */
+	movq	next_break(%rip), %rax
+	movq	(%rax), %rcx
+	movq	%rcx, breakpoint(%rip)
+	leaq	8(%rax), %rdx
+	testq	%rcx, %rcx
+	cmovnzq	%rdx, %rax
+	movq	%rax, next_break(%rip)
+#endif
 	movl	$NR_prctl, %eax
 	movl	$PR_SWEEP, %edi
 	movq	breakpoint(%rip), %rsi
@@ -466,6 +477,13 @@ selected:
 #endif
 breakpoint:
 	.quad	0
+#ifdef BREAKS
+next_break:
+	.quad	breaks
+breaks:
+	.include BREAKS
+	.quad	0
+#endif
 resume:
 	.quad	0
 spoil:
