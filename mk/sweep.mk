@@ -6,10 +6,11 @@ $(BUILD)/user/paths: user/sweep/paths.S user/sweep/paths_ldt.inc user/sweep/path
 STORM = $(BUILD)/kaiser storm --kernel $(BUILD)/kaiser.elf --program $(BUILD)/user/paths \
 	--paths tools/storm/kaiser.json $(STORM_ARGS)
 
-storm: ## Every event at every instruction of every entry path, in QEMU (STORM_ARGS="--shard 1/4")
+storm: ## Every event at every instruction of every entry path, in QEMU, then Bochs (STORM_ARGS="--shard 1/4")
 	@scripts/deps.sh test
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
 	$(STORM) --event nmi,mce,mce_nmi,db,timer,ipi
+	COUNT=1 BUILD=$(BUILD) prove --comments tests/bochs_nmi.t tests/bochs_db.t
 
 storm-deep: ## Events within events (hours; spread it by STORM_ARGS="--shard I/N")
 	@scripts/deps.sh test
