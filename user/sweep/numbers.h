@@ -17,14 +17,14 @@
 #define NR32_getpid     20
 #define PR_SWEEP        0x6b616973 /* kernel/sys/sweep.c */
 
-#define MADV_DONTNEED          4
-#define SIGKILL                9
-#define SIGSTOP                19
-#define PTRACE_TRACEME         0
-#define PTRACE_POKEUSER        6
-#define PTRACE_CONT            7
-#define PTRACE_SINGLESTEP      9
-#define PTRACE_SYSCALL         24
+#define MADV_DONTNEED     4
+#define SIGKILL           9
+#define SIGSTOP           19
+#define PTRACE_TRACEME    0
+#define PTRACE_POKEUSER   6
+#define PTRACE_CONT       7
+#define PTRACE_SINGLESTEP 9
+#define PTRACE_SYSCALL    24
 /* In ptrace's picture of a process. DR0 is storm's own. */
 #define USER_DR1               856
 #define USER_DR7               904
