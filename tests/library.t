@@ -57,6 +57,30 @@ for cc in gcc clang; do
 			BUILD="$cc-option-$i" "$cc-option-$i/libkaiser.a"
 	done
 done
+# And each of them runs: examples/tinyhost on that library, its programs isolated.
+boot() { # library's folder, options of library and host
+	rm -rf "$tmp/tiny"
+	cp -r examples/tinyhost "$tmp/tiny"
+	cat >"$tmp/pkg-config" <<-END
+		#!/bin/sh
+		case \$1 in
+		--cflags) echo "-I$tmp/kaiser/include $2" ;;
+		--libs) echo "$tmp/$1/libkaiser.a" ;;
+		*) echo "$tmp/kaiser" ;;
+		esac
+	END
+	chmod +x "$tmp/pkg-config"
+	[[ $2 = *MAX_CPUS=1* ]] && sed -i 's/MAX_CPUS = 8/MAX_CPUS = 1/' "$tmp/tiny/tiny.h"
+	make -s -C "$tmp/tiny" PKG_CONFIG="$tmp/pkg-config" || return 1
+	timeout 60 qemu-system-x86_64 -accel tcg -kernel "$tmp/tiny/tinyhost.elf" -cpu max,vendor=GenuineIntel \
+		-smp "$3" -m 64M -append pti=on -display none -serial stdio -monitor none -nic none -no-reboot \
+		-device isa-debug-exit,iobase=0xf4 </dev/null
+	[ $? = 33 ]
+}
+check "with KAISER_DEBUG it runs" boot gcc-1 -DKAISER_DEBUG=1 2
+check "with KAISER_MAX_CPUS=1 it runs" boot gcc-option-1 -DKAISER_MAX_CPUS=1 1
+check "with KAISER_FLUSH_PAGES_MAX=0 it runs" boot gcc-option-2 -DKAISER_FLUSH_PAGES_MAX=0 2
+check "with KAISER_HOOKS it runs" boot gcc-option-3 -DKAISER_HOOKS 2
 for header in kaiser/include/kaiser/*.h; do
 	name=$(basename "$header")
 	[ "$name" = cr3.h ] && continue
