@@ -50,6 +50,8 @@ frozen() { # name, kernel, command line, preset, exit code, checks with findings
 		found=$(json 'join " ", map {$_->{name}} grep {$_->{state} eq "found"} @{$r->{checks}}')
 		# With the kernel in, all else follows from that and is said, but decides nothing.
 		[[ $found == isolated* ]] && found=$(json '$r->{text} =~ /NOT ISOLATED \(isolated\)/ ? "isolated" : "?"')
+		# Now and then an entry stack of Linux holds a kernel address.
+		[ "$4" = linux ] && [ "$6" = "$leaks" ] && found=${found/ pointers/}
 		[ "$code" = "$5" ] && [ "$found" = "$6" ] && same_ranges 2
 		state=$?
 		same="$ranges ranges as walked"
@@ -61,9 +63,9 @@ frozen() { # name, kernel, command line, preset, exit code, checks with findings
 	result $state "$1: $(json '$r->{text}'); $same"
 }
 
+leaks='allowlist kaslr foreign'
 frozen 'KAISER, pti=on' "$kernel" pti=on kaiser 0 ''
 frozen 'KAISER, pti=off' "$kernel" pti=off kaiser 1 isolated
-leaks='allowlist kaslr foreign'
 for version in 6.1 6.12; do
 	if ! linux=$(scripts/peers.sh $version 2>"$tmp/err"); then
 		n=$((n + 1))

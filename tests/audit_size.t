@@ -34,7 +34,9 @@ cost() { # MEMORY, RAM BELOW 4 GIB, CPUS, COMMAND LINE: $code $pages $reads $fet
 	said="$pages pages; $reads reads, $fetched pages fetched, $ratio times the $walk tables of a plain walk"
 }
 
-at_most() { # a number, percent of another
+# Pages are fetched by eight, so their number depends on where things lie: half as many again is not
+# the sixteenfold of memory.
+at_most() { # a number, so many percent, of another
 	[ $(($1 * 100)) -le $(($2 * $3)) ]
 }
 
@@ -43,14 +45,14 @@ cost 1G 0x40000000 8 pti=on
 result $? "1 GiB, 8 CPUs: $said"
 small_reads=$reads small_fetched=$fetched
 cost "$MEMORY" 0xc0000000 8 pti=on
-[ "$code" = 0 ] && [ "$pages" = 4 ] && at_most "$reads" 110 "$small_reads" && at_most "$fetched" 110 "$small_fetched"
+[ "$code" = 0 ] && [ "$pages" = 4 ] && at_most "$reads" 150 "$small_reads" && at_most "$fetched" 150 "$small_fetched"
 result $? "$MEMORY, 8 CPUs: $said"
 cost 1G 0x40000000 8 pti=off
 [ "$code" = 1 ] && at_most "$((small_fetched * 10))" 100 "$fetched"
 result $? "1 GiB, 8 CPUs, pti=off: $said"
 small_reads=$reads small_fetched=$fetched
 cost "$MEMORY" 0xc0000000 8 pti=off
-[ "$code" = 1 ] && [ "$pages" -gt 4000000 ] && at_most "$reads" 110 "$small_reads" &&
-	at_most "$fetched" 110 "$small_fetched"
+[ "$code" = 1 ] && [ "$pages" -gt 4000000 ] && at_most "$reads" 150 "$small_reads" &&
+	at_most "$fetched" 150 "$small_fetched"
 result $? "$MEMORY, 8 CPUs, pti=off: $said"
 done_testing

@@ -18,7 +18,7 @@ result() { # status, text
 	[ "$1" = 0 ] && echo "ok $n - $2" && return
 	echo "not ok $n - $2"
 	failed=1
-	tail -n 12 "$tmp/out" "$tmp/err" 2>/dev/null | sed 's/^/# /'
+	tail -n 12 "$tmp/out" "$tmp/err" "$tmp/qemu" 2>/dev/null | sed 's/^/# /'
 }
 audit() { # its code is left in $code, what it prints in $tmp/out and $tmp/err
 	timeout "${limit:-90}" "$tool" audit "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
@@ -51,9 +51,9 @@ qmp() { # SOCKET COMMAND...: answers, one a line
 }
 start_guest() { # of $qemu, with its two sockets, behind the test's back
 	timeout "${limit:-90}" "${qemu[@]}" -qmp "unix:$tmp/qmp,server=on,wait=off" \
-		-gdb "unix:$tmp/gdb,server=on,wait=off" >/dev/null 2>&1 &
+		-gdb "unix:$tmp/gdb,server=on,wait=off" >"$tmp/qemu" 2>&1 &
 	guest=$!
-	for _ in $(seq 100); do [ -S "$tmp/qmp" ] && [ -S "$tmp/gdb" ] && break; sleep 0.1; done
+	for _ in $(seq 300); do [ -S "$tmp/qmp" ] && [ -S "$tmp/gdb" ] && break; sleep 0.1; done
 }
 end_guest() {
 	{ kill "$guest" && wait "$guest"; } 2>/dev/null
