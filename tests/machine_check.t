@@ -35,6 +35,7 @@ stage() { # number: waits until the guest is there; its address in $at
 	for _ in $(seq 300); do
 		at=$(sed -n "s/\r//g;s/^# stage $1 \(0[x0-9a-f]*\)$/\1/p" "$tmp/serial")
 		[ -n "$at" ] && break
+		kill -0 "$qemu" 2>/dev/null || return
 		sleep 0.1
 	done
 	sleep 0.3 # from the line into the loop
