@@ -144,13 +144,18 @@ static void flush_cpus(struct kaiser *k, const uint64_t *cpus, void (*here)(void
 {
 	const struct kaiser_ops *ops = k->cfg.ops;
 	uint64_t flags = hw_irq_save(), self, mask, lazy = 0;
-	struct kaiser_cpu *c = hw_this_cpu();
+	struct kaiser_cpu *c;
 
 	/* The host's table writes must be visible before the mask is read: a CPU that joins later
 	 * then walks the new tables. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	self = UINT64_C(1) << ops->cpu_number(k->cfg.ctx);
 	mask = __atomic_load_n(cpus, __ATOMIC_SEQ_CST);
+	if (!mask) { /* as before the first CPU has entered, when this one is not known yet */
+		hw_irq_restore(flags);
+		return;
+	}
+	self = UINT64_C(1) << ops->cpu_number(k->cfg.ctx);
+	c = hw_this_cpu();
 	f->full |= (f->end - f->start) / KAISER_PAGE_SIZE > KAISER_FLUSH_PAGES_MAX;
 	if (f->s && !f->freed_tables)
 		lazy = lazy_cpus(k, mask);

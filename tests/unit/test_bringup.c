@@ -121,6 +121,8 @@ static void refused_machines(void **state)
 	host.cpus[0].cs = KAISER_KERNEL_CS; /* HVM */
 	assert_int_equal(kaiser_init(&host.k, &host.cfg), 0);
 	assert_int_equal(kaiser_init(&host.k, &host.cfg), KAISER_E_STATE);
+	kaiser_flush_kernel(&host.k, host.cfg.window, host.cfg.window + KAISER_PAGE_SIZE);
+	kaiser_flush_all(&host.k); /* nobody has entered: no CPU is looked for */
 	host_free();
 }
 

@@ -174,13 +174,15 @@ uint64_t kaiser_window_bytes(unsigned cpus);
 uint64_t kaiser_window_bytes_for(unsigned cpus, unsigned extra_pages);
 
 /* Checks the machine, decides the policy, builds the two views and the IDT and maps them into the
- * kernel half. k zeroed. boot. KAISER_E_ARG, _STATE, _NOMEM, _MAP, or why the machine is refused;
- * after a failure everything is given back and k is zeroed again. */
+ * kernel half. k zeroed. boot. KAISER_E_ARG, _STATE, _FOREIGN (kernel_root lies on an odd page),
+ * _NOMEM, _MAP, or why the machine is refused; after a failure everything is given back and k is
+ * zeroed again. */
 int kaiser_init(struct kaiser *k, const struct kaiser_config *cfg);
 
 /* Allocates and maps everything CPU `cpu` needs, its user window tables and root slots included,
  * so that kaiser_cpu_enter() cannot fail for want of memory. boot, task; on any CPU.
- * KAISER_E_ARG, _STATE (twice), _NOMEM, _MAP; after a failure nothing is left behind. */
+ * KAISER_E_ARG, _STATE (twice), _KERNEL_HALF, _NOMEM, _MAP; after a failure nothing is left behind.
+ */
 int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu);
 
 /* The host's data of that CPU, as mapped behind the entry page: also at %gs:KAISER_GS_HOST there.
