@@ -117,7 +117,7 @@ static void errors_have_sentences(void **state)
 				    KAISER_E_GUEST,
 				    KAISER_E_SSS,
 				    KAISER_E_XENPV,
-				    KAISER_E_INTERNAL,
+				    KAISER_E_PCID,
 				    -99};
 
 	(void)state;

@@ -51,8 +51,6 @@ enum kaiser_error {
 	KAISER_E_SSS = -22,   /* supervisor shadow stacks are on */
 	KAISER_E_XENPV = -23,
 	KAISER_E_PCID = -24, /* this CPU lacks PCID, PGE or INVPCID, which the first one has */
-	/* The library itself is wrong: a bug. */
-	KAISER_E_INTERNAL = -30,
 };
 /* One sentence, static. nmi. */
 const char *kaiser_strerror(int error);
