@@ -28,6 +28,8 @@ while getopts k:i:a:I:s:m:c:M:t:p:l:qN opt; do
 	esac
 done
 shift $((OPTIND - 1))
+# Commands that come while it shuts down can lock QEMU 7.2 up, so a suite waits between plan and power-off.
+[ $storm = 1 ] && append+=' KTAP_LINGER=1'
 
 say() { echo "qemu.sh: $*" >&2; }
 
@@ -81,7 +83,6 @@ qemu=$!
 if [ $storm = 1 ]; then
 	while sleep 0.02; do
 		grep -q 'init: starting' "$dir/stdout" || continue
-		# Commands that come while it shuts down can lock QEMU 7.2 up.
 		grep -q '^1\.\.[0-9]' "$dir/stdout" && break
 		for _ in 1 2 3 4 5 6 7 8 9 10; do
 			echo '{"execute":"inject-nmi"}' >&8

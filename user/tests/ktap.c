@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -87,6 +88,8 @@ int ktap_end(void)
 	put("1..%d", count);
 	if (getpid() == 1) {
 		sync();
+		if (getenv("KTAP_LINGER"))
+			sleep(1); /* whoever disturbs us can see the plan and stop */
 		reboot(RB_POWER_OFF);
 		for (;;)
 			pause();
