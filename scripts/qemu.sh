@@ -113,7 +113,7 @@ sed 's/\r//g; s/\x1b\[[0-9;]*[A-Za-z]//g' "$dir/stdout" >"$log"
 if [ $storm = 1 ]; then
 	nmis=$(($(grep -c '"return"' "$dir/events") - 1))
 	say "$nmis NMIs sent"
-	[ "$nmis" -ge 100 ] || { say "that is no storm"; exit 2; }
+	[ "$nmis" -ge 50 ] || { say "that is no storm"; exit 2; }
 fi
 reason=$(grep '"event": "SHUTDOWN"' "$dir/events" |
 	sed -n 's/.*"reason": "\([a-z-]*\)".*/\1/p' | tail -n 1)

@@ -72,7 +72,9 @@ guest() { # pti=
 	echo "mce 0 9 0x9400000000000000 0x5 $(physical "$at") 0" >&8
 	stage 4
 	sleep 1
-	printf 'nmi\nmce 0 3 0xb200000000000000 0x5 0 0\n' >&8
+	echo nmi >&8
+	sleep 0.1 # so that the check does not meet the NMI on its way in
+	echo 'mce 0 3 0xb200000000000000 0x5 0 0' >&8
 	for _ in $(seq 100); do
 		kill -0 $qemu 2>/dev/null || break
 		sleep 0.1
