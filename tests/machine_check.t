@@ -72,8 +72,8 @@ guest() { # pti=
 	echo "mce 0 9 0x9400000000000000 0x5 $(physical "$at") 0" >&8
 	stage 4
 	sleep 1
-	echo nmi >&8
-	sleep 0.1 # so that the check does not meet the NMI on its way in
+	# Many, for the trace is short, and the check may meet one on its way in, before the trace has it.
+	for s in {1..30}; do echo nmi; done >&8
 	echo 'mce 0 3 0xb200000000000000 0x5 0 0' >&8
 	for _ in $(seq 100); do
 		kill -0 $qemu 2>/dev/null || break
@@ -90,11 +90,9 @@ scripts/initramfs.sh -o "$tmp/initrd" -i "$build/user/mce.musl" || exit 1
 mkfifo "$tmp/hmp.in" "$tmp/hmp.out"
 for pti in pti=on pti=off; do
 	# A check that meets the kernel, in a timer tick, rightly stops the machine: then once more.
-	for _ in 1 2 3 4; do
+	for _ in 1 2 3 4 5 6 7 8; do
 		guest $pti
-		grep -aq '^# stage 4' "$tmp/serial" || ! grep -aq '^panic: machine check at 0010' "$tmp/serial" ||
-			continue
-		break
+		grep -aq '^# stage 4' "$tmp/serial" && grep -aq '^kaiser: vector 02 from' "$tmp/serial" && break
 	done
 	for s in 1 2 3; do
 		check "$pti: $(sed -n "s/^\(not \)\?ok $s - //p" "$tmp/serial")" "^ok $s - "
