@@ -100,6 +100,18 @@ static bool in_gate(const struct kaiser_machine *m, uint64_t va)
 	       (va - m->idt_base) % 16 == 4;
 }
 
+/* The same of a system descriptor's base, for split_gdt(): with the bytes before it, the upper part
+ * of an address near the window looks like one near it too, and may be the kernel image's. */
+static bool in_descriptor(const struct kaiser_machine *m, uint64_t va)
+{
+	uint64_t at = va - m->gdt_base, d;
+
+	return known(m, KAISER_KNOWN_GDT) && va >= m->gdt_base && at + 11 <= m->gdt_limit &&
+	       at % 8 == 4 &&
+	       kaiser_read_virtual(m, kaiser_root_of(m->cr3), va - 4, &d, sizeof(d)) &&
+	       (d >> 47 & 1) && !(d >> 44 & 1);
+}
+
 /* Memory made of nothing but addresses, mapped over and over, must not keep the check for long. */
 static bool may_look(struct scan *s)
 {
@@ -116,7 +128,7 @@ static void look_at_value(struct scan *s, uint64_t va, uint64_t v)
 	const struct kaiser_machine *m = s->r->m;
 
 	if (!kaiser_kernel_address(m, v) || v >= SMALL_NEGATIVE || !may_look(s) ||
-	    in_window(s, v) || is_public(m, v) || in_gate(m, va))
+	    in_window(s, v) || is_public(m, v) || in_gate(m, va) || in_descriptor(m, va))
 		return;
 	if (known(m, KAISER_KNOWN_KERNEL_ROOT)) {
 		if (kernel_maps(m, v, 0) || kernel_maps(m, v - 1, 0))
