@@ -18,7 +18,7 @@ one-root|--samples 12|1|isolated allowlist wx pointers kaslr residue self_map|M1
 far-root||1|pointers|roots that are no pair: the kernel is seen to switch; its root lies in visible data
 ist-unmapped||1|sufficient|M3: the stack of the NMI is not mapped
 no-descriptors||2|the guest has ended: guest-reset, as after a triple fault|M3: GDT and TSS are not mapped: a triple fault
-split-idt||1|allowlist sufficient pointers|M3: the IDT goes on in a page that is not mapped
+split-idt||1|allowlist sufficient|M3: the IDT goes on in a page that is not mapped
 short-idt||1|sufficient|M3: an IDT with too few gates
 whole-slot||1|allowlist wx pointers kaslr self_map|M4: a whole slot of the kernel half
 kernel-stack||1|allowlist pointers|M4: kernel stacks
