@@ -121,6 +121,12 @@ static void no_false_alarm(void **state)
 	fx_poke(fx.entry, 0x446, fx.uroot);
 	fx_poke(fx.entry, 0x4f8, FX_DIRECT + 0x12345);
 	fx_branch(0x200, 0xe9, 0, FX_TEXT + 0x20);
+	/* The middle of a system descriptor, whose base is in the window, read as an address. */
+	fx_poke(fx.desc, 0x60,
+		0xffff | (FX_TSS & 0xffffff) << 16 | UINT64_C(0x8f8b) << 40 |
+			(FX_TSS >> 24 & 0xff) << 56);
+	fx_poke(fx.desc, 0x68, FX_TSS >> 32);
+	fx_map(&fx, fx.kroot, UINT64_C(0xffffffffa08f8000), fx_frame(&fx), PTE_NX);
 	*fx_top(fx.uroot, FX_USER) |= PTE_A;
 	*fx_top(fx.kroot, UINT64_C(0x10000000000)) =
 		fx.spare | PTE_P | PTE_W; /* supervisor, kernel only */
