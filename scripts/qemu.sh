@@ -28,7 +28,8 @@ while getopts k:i:a:I:s:m:c:M:t:p:l:qN opt; do
 	esac
 done
 shift $((OPTIND - 1))
-# Commands that come while it shuts down can lock QEMU 7.2 up, so a suite waits between plan and power-off.
+# Commands that come while it shuts down can lock QEMU 7.2 up, so a suite waits between its plan and
+# the power-off.
 [ $storm = 1 ] && append+=' KTAP_LINGER=1'
 
 say() { echo "qemu.sh: $*" >&2; }

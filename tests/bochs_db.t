@@ -1,25 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Breakpoints in Bochs, whose debug registers, RF and MOV SS are real: the program arms one at each
-# instruction of the entry code in turn (but where a #DB is handled, which no kernel can stand), goes one round
-# and so on. The debugger looks at each #DB where it was taken, and at each path's end whether all registers
-# and selectors are as ever. Every instruction that `kaiser storm` counts on the path must have been hit.
+# instruction of the entry code in turn (but where a #DB is handled, which no kernel can stand), goes
+# one round and so on. The debugger looks at each #DB where it was taken, and at each path's end
+# whether all registers and selectors are as ever. No fewer addresses must have been hit than
+# `kaiser storm` counts on the path.
 # BOCHS=REGEX picks paths.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
-n=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-
-result() { # ok|not ok, text
-	n=$((n + 1))
-	echo "$1 $n - $2"
-}
-
-address() { # file symbol
-	nm "$1" | awk -v s="$2" '$3 == s { print $1 }'
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
 template=$((0x$(address "$build/kaiser.elf" kaiser_template)))
 window() { # address in the image: where it runs, with nokaslr

@@ -11,18 +11,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
-n=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-
-result() { # ok|not ok, text
-	n=$((n + 1))
-	echo "$1 $n - $2"
-}
-
-address() { # file symbol
-	nm "$1" | awk -v s="$2" '$3 == s { print $1 }'
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
 template=$(address "$build/kaiser.elf" kaiser_template)
 # With nokaslr the gate text is at c0001000. The debugger shows the instruction after the gate's first.

@@ -9,6 +9,10 @@ result() { # ok|not ok, text
 	echo "$1 $n - $2"
 }
 
+address() { # file symbol
+	nm "$1" | awk -v s="$2" '$3 == s { print $1 }'
+}
+
 check() { # text, command...
 	local text=$1
 	shift

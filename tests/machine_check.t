@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Machine checks from QEMU's monitor at user/tests/mce.c: one in a process's memory costs that process
 # alone; one with a corrupt context stops the machine, which names bank and status and, in a debug
-# build, shows the transition trace: the program took every way into the kernel (no NMI: it cannot be timed into a trace of 64). Both configurations.
+# build, shows the transition trace: the program took every way into the kernel. Only an NMI is not
+# looked for, since it cannot be timed from outside into the trace's 64 places. Both configurations.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}

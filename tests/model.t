@@ -7,14 +7,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
-n=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-
-result() { # ok|not ok, text
-	n=$((n + 1))
-	echo "$1 $n - $2"
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
 campaign() { # program, steps, seed, name
 	if timeout 120 "$1" --steps "$2" --seed "$3" --out "$build/model/failure.txt" >"$tmp/out" 2>&1; then

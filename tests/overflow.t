@@ -6,14 +6,9 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
 tree=$build/overflow
-n=0
-tmp=$(mktemp -d)
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 trap 'rm -rf "$tmp" "$tree"' EXIT
-
-result() { # ok|not ok, text
-	n=$((n + 1))
-	echo "$1 $n - $2"
-}
 
 rm -rf "$tree" && mkdir -p "$tree" && cp -a Makefile mk kaiser kernel "$tree"/ && cp -a "$build/debug" "$tree/build" &&
 	find "$tree/build" -name '*.d' -exec sed -i "s|$build/debug/|build/|g" {} + &&

@@ -5,14 +5,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
 seeds=$build/seeds
-n=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-
-result() { # ok|not ok, text
-	n=$((n + 1))
-	echo "$1 $n - $2"
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
 # A copy of the tree with the objects of the debug build, so that only what a patch touches is built.
 copy() { # directory

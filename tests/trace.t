@@ -7,14 +7,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
-n=0
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-
-result() { # ok|not ok, text
-	n=$((n + 1))
-	echo "$1 $n - $2"
-}
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
 
 check() { # text, whether
 	if [ "$2" = 0 ]; then
