@@ -3,7 +3,7 @@ FUZZ         := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 600
 FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-fno-omit-frame-pointer $(WARN) -Ikaiser/include -pthread
-FUZZ_SRC     := tests/fuzz/fuzz.c $(wildcard tools/audit/*.c tools/lib/*.c) \
+FUZZ_SRC     := tests/fuzz/fuzz.c $(wildcard tools/audit/*.c) $(filter-out %/place.c,$(wildcard tools/lib/*.c)) \
 		$(filter-out %_self.c,$(wildcard kaiser/src/verify*.c))
 
 FUZZ_OBJ     := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(FUZZ_SRC))

@@ -15,6 +15,9 @@ $(BUILD)/kaiser.pc: kaiser/kaiser.pc.in kaiser/include/kaiser/version.h mk/insta
 	@sed -e 's|@prefix@|$(PREFIX)|; s|@includedir@|$(INCLUDEDIR)|; s|@libdir@|$(LIBDIR)|' \
 	  -e 's|@datadir@|$(DATADIR)|; s|@version@|$(VERSION)|' $< >$@
 
+# What kaiser bench and kaiser storm need beside themselves.
+TOOL_FILES := $(addprefix $(BUILD)/,bench.cpio.gz kaiser-bench.so user/paths)
+
 # What goes where: the one list that install and uninstall share.
 define installed
 $(foreach h,$(wildcard kaiser/include/kaiser/*.h),644|$(h)|$(INCLUDEDIR)/kaiser/$(notdir $(h)))
@@ -22,20 +25,23 @@ $(foreach h,$(wildcard kaiser/include/kaiser/*.h),644|$(h)|$(INCLUDEDIR)/kaiser/
 644|$(BUILD)/kaiser.pc|$(LIBDIR)/pkgconfig/kaiser.pc
 644|kaiser/kaiser.ld|$(DATADIR)/kaiser/kaiser.ld
 755|$(BUILD)/kaiser|$(BINDIR)/kaiser
+$(foreach f,$(TOOL_FILES),644|$(f)|$(LIBDIR)/kaiser/$(notdir $(f)))
+644|tools/bench/costs.json|$(DATADIR)/kaiser/costs.json
 $(foreach s,$(wildcard tools/storm/*.json),644|$(s)|$(DATADIR)/kaiser/storm/$(notdir $(s)))
 $(foreach m,$(wildcard docs/man/*.1),644|$(m)|$(MANDIR)/man1/$(notdir $(m)))
 $(foreach m,$(wildcard $(BUILD)/man/*.3),644|$(m)|$(MANDIR)/man3/$(notdir $(m)))
-$(foreach d,README.md DESIGN.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/*.svg),644|$(d)|$(DOCDIR)/$(d))
+$(foreach d,README.md DESIGN.md CONTRIBUTING.md CHANGELOG.md LICENSE $(wildcard docs/*.md docs/*.svg),644|$(d)|$(DOCDIR)/$(d))
 endef
 
 install: ## Install library, headers, pkg-config file, linker fragment, command, man pages (PREFIX DESTDIR)
-	@scripts/deps.sh tools
+	@scripts/deps.sh tools bench
 	@$(MAKE) --no-print-directory install-product
 
 # The same where somebody else sees to what it needs, as Debian's builders do.
-install-product:
-	@$(MAKE) --no-print-directory $(BUILD)/libkaiser.a $(BUILD)/kaiser $(BUILD)/kaiser.pc man
+install-product: product
 	@$(MAKE) --no-print-directory install-files
+
+product: $(BUILD)/libkaiser.a $(BUILD)/kaiser $(BUILD)/kaiser.pc $(TOOL_FILES) man
 
 install-files:
 	@for f in $(patsubst %,'%',$(installed)); do \
@@ -44,7 +50,7 @@ install-files:
 
 uninstall: man ## Remove what install put there (the same PREFIX and DESTDIR)
 	@for f in $(patsubst %,'%',$(installed)); do rm -f "$(DESTDIR)$${f##*|}"; done
-	@for d in $(INCLUDEDIR)/kaiser $(DATADIR)/kaiser/storm $(DATADIR)/kaiser $(DOCDIR)/docs $(DOCDIR); do \
+	@for d in $(INCLUDEDIR)/kaiser $(LIBDIR)/kaiser $(DATADIR)/kaiser/storm $(DATADIR)/kaiser $(DOCDIR)/docs $(DOCDIR); do \
 	  rmdir "$(DESTDIR)$$d" 2>/dev/null; done; true
 
 dist: ## Make build/kaiser-VERSION.tar.gz from what git tracks
@@ -52,7 +58,7 @@ dist: ## Make build/kaiser-VERSION.tar.gz from what git tracks
 	git archive --format=tar.gz --prefix=kaiser-$(VERSION)/ -o $(BUILD)/kaiser-$(VERSION).tar.gz HEAD
 
 deb: ## Make Debian packages in build/deb from what git tracks, and let lintian judge them
-	@scripts/deps.sh build tools deb
+	@scripts/deps.sh build tools bench deb
 	rm -rf $(BUILD)/deb
 	mkdir -p $(BUILD)/deb/kaiser-$(VERSION)
 	git archive HEAD | tar -x -C $(BUILD)/deb/kaiser-$(VERSION)
@@ -64,12 +70,12 @@ deb: ## Make Debian packages in build/deb from what git tracks, and let lintian 
 	lintian --fail-on error,warning $(BUILD)/deb/*.changes
 	@ls $(BUILD)/deb/*.deb
 
-deb-test: deb ## Install them in a fresh Debian 12 below build/chroot and run the command there (as root)
+deb-test: deb kernel ## Install them in a fresh Debian 12 below build/chroot and run the command there (as root)
 	@scripts/deps.sh deb-test
-	+scripts/deb_test.sh $(BUILD)/deb $(BUILD)/chroot
+	+scripts/deb_test.sh $(BUILD)/deb $(BUILD)/chroot $(BUILD)/kaiser.elf
 
 FORCE:
-.PHONY: install install-product install-files uninstall dist deb deb-test FORCE
+.PHONY: install product install-product install-files uninstall dist deb deb-test FORCE
 
 # The API's manual pages are made from the headers' comments.
 API_HEADERS := $(addprefix kaiser/include/kaiser/,kaiser.h verify.h)

@@ -10,15 +10,22 @@ tools: ## Build the kaiser command (build/kaiser --help)
 	@scripts/deps.sh tools
 	@$(MAKE) --no-print-directory $(BUILD)/kaiser
 
-$(BUILD)/kaiser: $(KAISER_SRC) $(KAISER_HDR)
+# The way from the command's folder to what is installed for it; another PREFIX need not change it.
+$(BUILD)/places.h: FORCE
 	@mkdir -p $(@D)
-	$(HOSTCC) -std=gnu11 -O2 -g -D_FORTIFY_SOURCE=2 $(WARN) -Ikaiser/include \
+	@printf '#define PLACE_%s "%s"\n' LIB "$$(realpath -ms --relative-to=$(BINDIR) $(LIBDIR)/kaiser)" \
+	  DATA "$$(realpath -ms --relative-to=$(BINDIR) $(DATADIR)/kaiser)" >$@.new
+	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
+
+$(BUILD)/kaiser: $(KAISER_SRC) $(KAISER_HDR) $(BUILD)/places.h
+	@mkdir -p $(@D)
+	$(HOSTCC) -std=gnu11 -O2 -g -D_FORTIFY_SOURCE=2 $(WARN) -Ikaiser/include -iquote $(BUILD) \
 	  $(filter %.c %.S,$^) -o $@ $(KAISER_LIBS)
 
-$(BUILD)/san/kaiser: $(KAISER_SRC) $(KAISER_HDR)
+$(BUILD)/san/kaiser: $(KAISER_SRC) $(KAISER_HDR) $(BUILD)/places.h
 	@mkdir -p $(@D)
 	$(HOSTCC) -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	  -fno-omit-frame-pointer $(WARN) -Ikaiser/include $(filter %.c %.S,$^) -o $@ $(KAISER_LIBS)
+	  -fno-omit-frame-pointer $(WARN) -Ikaiser/include -iquote $(BUILD) $(filter %.c %.S,$^) -o $@ $(KAISER_LIBS)
 
 test-build: $(BUILD)/kaiser $(BUILD)/san/kaiser
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Checks what a group of targets needs and installs what is missing through apt-get.
-#   scripts/deps.sh [-n] GROUP...        groups: build run iso tools test deb deb-test debug; -n only lists
+#   scripts/deps.sh [-n] GROUP...        groups: build run iso tools bench test deb deb-test debug; -n only lists
 # Quiet when nothing is missing. Where there is no apt-get the names are printed and it fails.
 set -u
 
@@ -17,6 +17,7 @@ table() {
 		f:/usr/share/vgabios/vgabios.stdvga.bin|vgabios' ;;
 	tools) table build && echo 'h:jansson.h|libjansson-dev h:libelf.h|libelf-dev
 		h:elfutils/libdwfl.h|libdw-dev' ;;
+	bench) table build && echo 'musl-gcc|musl-tools cpio|cpio gzip|gzip' ;;
 	test) table run && table iso && table tools && table fuzz && echo 'clang|clang prove|perl musl-gcc|musl-tools bash-static|bash-static
 		f:/usr/include/asm|gcc-multilib f:/usr/lib32/libc.a|libc6-dev-i386 h:cmocka.h|libcmocka-dev h:Zydis/Zydis.h|libzydis-dev
 		pkg-config|pkg-config groff|groff-base gdb|gdb' ;;
@@ -39,7 +40,7 @@ present() {
 
 list=0
 [ "${1:-}" = -n ] && list=1 && shift
-[ $# -gt 0 ] || { echo "usage: deps.sh [-n] build|run|iso|tools|test|deb|deb-test|debug..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: deps.sh [-n] build|run|iso|tools|bench|test|deb|deb-test|debug..." >&2; exit 2; }
 
 missing=
 for group; do

@@ -112,10 +112,13 @@ check "one that is none ends QEMU, and the tool says so" fails "QEMU ended" --ke
 	--initrd "$build/bench.cpio.gz" --recorder "$build/kaiser-bench.so" --peer none
 echo '{"cycles": {}}' >"$tmp/costs"
 check "constants that are none are refused" fails "missing or absurd" --costs "$tmp/costs" --peer none
-installed() { # as after make install: nothing lies beside the command
-	cp "$build/kaiser" "$tmp/kaiser" && "$tmp/kaiser" bench >"$tmp/out" 2>&1
-	[ $? = 2 ] && [ "$(wc -l <"$tmp/out")" = 1 ] && grep -q 'name it by --kernel' "$tmp/out" ||
-		{ cat "$tmp/out"; false; }
+lacks() { # pattern, options; of a command that nothing lies beside
+	local pattern=$1
+	shift
+	cp "$build/kaiser" "$tmp/kaiser" && "$tmp/kaiser" bench "$@" >"$tmp/out" 2>&1
+	[ $? = 2 ] && [ "$(wc -l <"$tmp/out")" = 1 ] && grep -q "$pattern" "$tmp/out" || { cat "$tmp/out"; false; }
 }
-check "installed, it says what it needs and where that is made" installed
+check "alone, it asks which kernel" lacks 'which kernel? Name it by --kernel'
+check "... and says where its own files come from" \
+	lacks 'bench.cpio.gz cannot be read: .make bench.*make install' --kernel "$build/kaiser.elf"
 echo "1..$n"

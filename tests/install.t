@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # The library as a product: `make install` below a DESTDIR, found by pkg-config; the kernel of
 # docs/embedding.md, taken out of the document into an empty directory, built against that with gcc
-# and clang, booted on 1 and 2 CPUs, and audited from outside; the other examples, each by its own check; uninstall leaves
-# nothing; kaiser/SOURCES alone builds the library.
+# and clang, booted on 1 and 2 CPUs, and audited from outside; the other examples, each by its own check;
+# kaiser bench and kaiser storm by what is installed for them alone; uninstall leaves nothing;
+# kaiser/SOURCES alone builds the library.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -89,23 +90,43 @@ for dir in examples/*/; do
 	check "examples/$name builds and its own check passes" make -C "$tmp/$name" check
 done
 
+# ---- the command's own files ----
+installed() { # pattern, arguments of the command: run where no build tree is, on a kernel given by its path
+	local pattern=$1
+	shift
+	cp "$build/kaiser.elf" "$tmp/kernel" || return 1
+	(cd "$tmp" && root/usr/bin/kaiser "$@") >"$tmp/told" 2>&1 && grep -E "$pattern" "$tmp/told" || { cat "$tmp/told"; false; }
+}
+check "the installed kaiser bench measures a kernel" \
+	installed '^getppid +[0-9]+' bench --kernel kernel --peer none --ops getppid
+check "... by the installed constants too" installed '^getppid +[0-9]+' bench --kernel kernel --peer none \
+	--ops getppid --costs "$tmp/root/usr/share/kaiser/costs.json"
+check "the installed kaiser storm sweeps a path of it" installed ' 5 of 5 points reached' storm --kernel kernel \
+	--config pti=on --path '^syscall$' --mode linear --step 20
+check "... and knows the other file of paths" installed '^path +syscall' storm --paths linux-6.12 --list
+
 # ---- the folder alone ----
 check "kaiser/SOURCES lists every source" diff <(grep -v '^#' kaiser/SOURCES) \
 	<(cd kaiser && ls src/*.c entry/*.S | LC_ALL=C sort)
-copied() ( # in a shell of its own: it changes the folder
+copied() ( # compiler; in a shell of its own: it changes the folder
+	rm -rf "$tmp/copied"
 	cp -a kaiser "$tmp/copied" && cd "$tmp/copied" || exit 1
 	for f in $(grep -v '^#' SOURCES); do
-		gcc -std=c11 -O2 -ffreestanding -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+		"$1" -std=c11 -O2 -ffreestanding -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 			-Iinclude -Isrc -c "$f" -o "$(echo "$f" | tr / _).o" || exit 1
 	done
 )
-check "the copied folder builds by that list" copied
+for cc in gcc clang; do
+	check "the copied folder builds by that list with $cc" copied $cc
+done
 
 # ---- uninstall ----
 check "make uninstall" make -s BUILD="$build" uninstall DESTDIR="$tmp/root" PREFIX=/usr
 left() {
 	find "$tmp/root" -type f | grep . && return 1
-	[ ! -e "$tmp/root/usr/share/doc/kaiser" ]
+	for d in share/doc/kaiser share/kaiser lib/kaiser include/kaiser; do
+		[ ! -e "$tmp/root/usr/$d" ] || { echo "$d"; return 1; }
+	done
 }
 check "... leaves no file" left
 echo "1..$n"

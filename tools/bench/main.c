@@ -8,11 +8,13 @@
  */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../lib/place.h"
 #include "bench.h"
 
 #define GUESTS 3
@@ -26,9 +28,9 @@ static const char help[] =
 	"data.\n"
 	"\n"
 	"What is run\n"
-	"  --kernel FILE        this kernel (build/kaiser.elf)\n"
+	"  --kernel FILE        this kernel (in a build tree: its own)\n"
 	"  --peer VMLINUZ       the other one; 'none': nothing to compare with\n"
-	"                       (what scripts/peers.sh 6.12 fetched)\n"
+	"                       (in a build tree: what scripts/peers.sh 6.12 fetched)\n"
 	"  --off                this kernel with pti=off as well\n"
 	"  --ops NAME,NAME...   these operations only; --list shows them\n"
 	"  --reps N             measured runs of each, of which the median counts (5)\n"
@@ -38,9 +40,9 @@ static const char help[] =
 	"  --cpus N  --memory MB  --cpu MODEL  --machine TYPE   (1, 512, max,la57=off, pc)\n"
 	"  --qemu FILE          QEMU 7.2 or later (qemu-system-x86_64)\n"
 	"  --timeout S          for each guest (300)\n"
-	"  --initrd FILE  --recorder FILE   the guests' program and QEMU's plugin, if they do not "
-	"lie\n"
-	"                       beside this command\n"
+	"  --initrd FILE  --recorder FILE   the guests' program and QEMU's plugin, other than "
+	"those\n"
+	"                       installed with this command\n"
 	"How it is shown\n"
 	"  --json               the same, for programs\n"
 	"  --svg FILE           bars: this kernel beside the peer\n"
@@ -101,12 +103,13 @@ static const struct option long_options[] = {
 	{0},
 };
 
+enum { PLACE_KERNEL, PLACE_INITRD, PLACE_RECORDER, PLACE_PEER, PLACES };
+
 struct options {
 	struct guest_config guest;
 	const char *kernel, *peer, *svg, *costs;
 	bool off, json, show_costs;
-	char here[200]; /* the folder of this command */
-	char path[4][300];
+	char path[PLACES][PLACE_SIZE];
 };
 
 static int wrong(const char *option, const char *value, const char *why)
@@ -224,41 +227,20 @@ static int one_option(struct options *o, int c)
 	}
 }
 
-/* Files that lie where this command does, unless they were named. */
-static void find_here(struct options *o)
+/* What scripts/peers.sh left in the build tree, or "". */
+static const char *find_peer(char *path)
 {
-	ssize_t n = readlink("/proc/self/exe", o->here, sizeof(o->here) - 1);
-	char *slash;
+	char pattern[PLACE_SIZE];
+	glob_t found;
 
-	o->here[n > 0 ? n : 0] = 0;
-	slash = strrchr(o->here, '/');
-	if (slash)
-		*slash = 0;
-}
-
-static const char *beside(struct options *o, unsigned i, const char *name)
-{
-	snprintf(o->path[i], sizeof(o->path[0]), "%s/%s", o->here, name);
-	return o->path[i];
-}
-
-/* What scripts/peers.sh left, or "". */
-static const char *find_peer(struct options *o)
-{
-	char command[400];
-	FILE *f;
-	size_t n;
-
-	snprintf(command, sizeof(command),
-		 "ls -1 '%s'/peers/6.12/vmlinuz-* 2>/dev/null | head -n 1", o->here);
-	f = popen(command, "r");
-	if (!f)
-		return "";
-	n = fread(o->path[3], 1, sizeof(o->path[3]) - 1, f);
-	pclose(f);
-	o->path[3][n] = 0;
-	o->path[3][strcspn(o->path[3], "\n")] = 0;
-	return o->path[3];
+	place_beside(pattern, "peers/6.12/vmlinuz-*");
+	*path = 0;
+	if (glob(pattern, 0, NULL, &found))
+		return path;
+	if (snprintf(path, PLACE_SIZE, "%s", found.gl_pathv[0]) >= PLACE_SIZE)
+		*path = 0;
+	globfree(&found);
+	return path;
 }
 
 static int options_parse(struct options *o, int argc, char **argv)
@@ -274,10 +256,9 @@ static int options_parse(struct options *o, int argc, char **argv)
 					.reps = 5,
 					.memory_mb = 512,
 					.timeout = 300}};
-	find_here(o);
-	o->kernel = beside(o, 0, "kaiser.elf");
-	o->guest.initrd = beside(o, 1, "bench.cpio.gz");
-	o->guest.recorder = beside(o, 2, "kaiser-bench.so");
+	o->kernel = place_beside(o->path[PLACE_KERNEL], "kaiser.elf");
+	o->guest.initrd = place_lib(o->path[PLACE_INITRD], "bench.cpio.gz");
+	o->guest.recorder = place_lib(o->path[PLACE_RECORDER], "kaiser-bench.so");
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		r = one_option(o, c == 'h' ? OPT_HELP : c);
 		if (r >= 0)
@@ -288,7 +269,7 @@ static int options_parse(struct options *o, int argc, char **argv)
 		return 2;
 	}
 	if (!o->peer)
-		o->peer = find_peer(o);
+		o->peer = find_peer(o->path[PLACE_PEER]);
 	if (!strcmp(o->peer, "none"))
 		o->peer = NULL;
 	return -1;
@@ -390,29 +371,33 @@ static int run_one(struct report *r, const struct guest_config *c)
 	return 0;
 }
 
-/* All that is needed but was not named lies beside this command, if that is in a build tree. */
+/* All that is needed but was not named. Only a build tree has a kernel and a peer of its own. */
 static bool files_are_there(const struct options *o)
 {
 	const struct {
-		const char *path, *option, *made_by;
-	} file[] = {{o->kernel, "kernel", "kernel"},
-		    {o->guest.initrd, "initrd", "bench"},
-		    {o->guest.recorder, "recorder", "bench"}};
+		const char *path, *option;
+	} file[] = {{o->guest.initrd, "initrd"}, {o->guest.recorder, "recorder"}};
 
+	if (o->kernel == o->path[PLACE_KERNEL] && access(o->kernel, R_OK)) {
+		fprintf(stderr, "kaiser bench: which kernel? Name it by --kernel\n");
+		return false;
+	}
 	for (unsigned i = 0; i < sizeof(file) / sizeof(file[0]); i++) {
 		if (!access(file[i].path, R_OK))
 			continue;
 		fprintf(stderr,
-			"kaiser bench: %s cannot be read: name it by --%s, or make it by `make %s` "
-			"in "
-			"KAISER's source tree and run build/kaiser there\n",
-			file[i].path, file[i].option, file[i].made_by);
+			"kaiser bench: %s cannot be read: `make bench` in KAISER's source tree "
+			"makes it, `make install` installs it; or name it by --%s\n",
+			file[i].path, file[i].option);
+		return false;
+	}
+	if (access(o->kernel, R_OK)) {
+		fprintf(stderr, "kaiser bench: %s cannot be read\n", o->kernel);
 		return false;
 	}
 	if (o->peer && !*o->peer)
-		fprintf(stderr,
-			"kaiser bench: no peer: run scripts/peers.sh 6.12, name one by --peer, "
-			"or say --peer none\n");
+		fprintf(stderr, "kaiser bench: no peer: name one by --peer, or say --peer none "
+				"(scripts/peers.sh 6.12 in KAISER's source tree fetches one)\n");
 	return !o->peer || *o->peer;
 }
 

@@ -2,12 +2,12 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "storm.h"
 
 static const char help[] =
-	"usage: kaiser storm [OPTION...] --kernel ELF --program ELF --paths FILE [-- QEMU "
-	"ARGUMENTS]\n"
+	"usage: kaiser storm [OPTION...] --kernel ELF [-- QEMU ARGUMENTS]\n"
 	"\n"
 	"Gives a kernel an event (an NMI, say) at every instruction of its entry and exit code, "
 	"and\n"
@@ -15,8 +15,12 @@ static const char help[] =
 	"\n"
 	"What\n"
 	"  --kernel ELF         the kernel, with symbols; QEMU boots it\n"
-	"  --program ELF        what runs as /init, and goes round the paths for ever\n"
-	"  --paths FILE         which paths, events and configurations there are (docs/storm.md)\n"
+	"  --paths FILE         which paths, events and configurations there are "
+	"(docs/storm.md);\n"
+	"                       kaiser (the default) and linux-6.12 are installed\n"
+	"  --program ELF        what runs as /init, and goes round the paths for ever, other "
+	"than\n"
+	"                       the one installed\n"
 	"  --initrd FILE        instead of one that holds the program alone\n"
 	"  --append WORDS       more of the kernel's command line\n"
 	"  --config REGEX       configurations (all)\n"
@@ -228,9 +232,11 @@ static int one(struct storm_options *o, int c)
 int storm_options(struct storm_options *o, int argc, char **argv)
 {
 	static char name[] = "kaiser storm";
+	char file[TEXT];
 	int c, r;
 
 	*o = (struct storm_options){
+		.paths = "kaiser",
 		.events = "nmi",
 		.points = {.mode = MODE_EXHAUSTIVE, .step = 10},
 		.outer = {.mode = MODE_LOG, .step = 10},
@@ -248,10 +254,15 @@ int storm_options(struct storm_options *o, int argc, char **argv)
 	if (optind < argc && strcmp(argv[optind - 1], "--") != 0)
 		return wrong("what is this?", argv[optind]);
 	o->qemu = argv + optind;
-	if (!o->paths || (!o->list && (!o->kernel || !o->program)))
-		return wrong("--kernel, --program and --paths are needed; `make storm` in KAISER's "
-			     "source tree knows its own",
-			     NULL);
+	if (!o->list && !o->kernel)
+		return wrong("which kernel? Name it by --kernel", NULL);
+	if (!o->program)
+		o->program = place_lib(o->place[0], "user/paths");
+	if (!strchr(o->paths, '/')) { /* one of the command's own? */
+		snprintf(file, sizeof(file), "storm/%s.json", o->paths);
+		if (!access(place_data(o->place[1], file), R_OK))
+			o->paths = o->place[1];
+	}
 	return -1;
 }
 

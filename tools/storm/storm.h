@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "../lib/gdbstub.h"
+#include "../lib/place.h"
 #include "../lib/symbols.h"
 
 #define MAX_PATHS    64
@@ -111,7 +112,8 @@ struct storm_options {
 	unsigned max_failures;
 	int timeout; /* ms for the guest to come back */
 	bool json, no_count, list;
-	char **qemu; /* more arguments, behind -- */
+	char **qemu;               /* more arguments, behind -- */
+	char place[2][PLACE_SIZE]; /* of program and paths, if they are this command's own */
 };
 
 /* -1: go on, else the exit code. */
