@@ -236,7 +236,6 @@ int storm_options(struct storm_options *o, int argc, char **argv)
 	int c, r;
 
 	*o = (struct storm_options){
-		.paths = "kaiser",
 		.events = "nmi",
 		.points = {.mode = MODE_EXHAUSTIVE, .step = 10},
 		.outer = {.mode = MODE_LOG, .step = 10},
@@ -258,9 +257,9 @@ int storm_options(struct storm_options *o, int argc, char **argv)
 		return wrong("which kernel? Name it by --kernel", NULL);
 	if (!o->program)
 		o->program = place_lib(o->place[0], "user/paths");
-	if (!strchr(o->paths, '/')) { /* one of the command's own? */
-		snprintf(file, sizeof(file), "storm/%s.json", o->paths);
-		if (!access(place_data(o->place[1], file), R_OK))
+	if (!o->paths || !strchr(o->paths, '/')) { /* one of the command's own? */
+		snprintf(file, sizeof(file), "storm/%s.json", o->paths ? o->paths : "kaiser");
+		if (!access(place_data(o->place[1], file), R_OK) || !o->paths)
 			o->paths = o->place[1];
 	}
 	return -1;
