@@ -88,11 +88,12 @@ my @elsewhere = (
 	[qr{^make run\b}, 'demo.t'], [qr{^make (?:iso|bochs)\b}, 'demo.t'], [qr{^make test\b}, 'this run'],
 	[qr{^make install\b|^make -C examples/|^export PKG_CONFIG|^pkg-config }, 'install.t'],
 	[qr{^(?:build/)?kaiser audit\b}, 'audit.t, install.t'], [qr{^(?:build/)?kaiser bench\b}, 'bench.t'],
-	[qr{^(?:build/)?kaiser storm\b}, 'storm.t, nmi.t'],
+	[qr{^(?:build/)?kaiser storm\b}, 'storm.t, bochs_nmi.t'],
 	[qr{^make (?:shell|debug|debug-kernel|deb|deb-test|dist)\b}, 'people, and the targets are checked here'],
 	[qr{^gdb }, 'gdb.t'], [qr{^qemu-system-x86_64 }, 'guest.t boots so'],
-	[qr{^make (?!(?:help|size)$)[\w-]+(?: [A-Z_]+=\S+)*(?: && scripts/peers\.sh \S+)?$}, 'campaigns: the targets are checked here'],
+	[qr{^make (?!(?:help|size)$)[\w-]+(?: [\w-]+)*(?: [A-Z_]+=\S+)*(?: && scripts/peers\.sh \S+)?$}, 'campaigns: the targets are checked here'],
 );
+result([grep { !-e "tests/$_" } map { $_->[1] =~ /\b(\w+\.t)\b/g } @elsewhere], 'the tests that are said to run commands exist');
 # What is quick and changes nothing is run; a command that is in neither list is a fault.
 my $quick = qr{^make (?:help|size)$|^build/kaiser --?\w+$|^scripts/deps\.sh -n \w+$};
 my %target = map { $_ => 1 } `make -s help` =~ /^  ([\w-]+) /mg;
