@@ -9,8 +9,8 @@
  *	a page a CPU, and 42 instructions on each system call, 46 on each page fault.
  * KAISER_HOOKS, not defined: the gates include the host's kaiser_hooks.h, which has the macros
  *	HOOK_ENTRY and HOOK_EXIT for its own mitigations (entry/macros.inc). Costs the
- *	instructions in them, once a way in and once a way out, twice where SYSRET gives way to
- *IRET. KAISER_MAX_CPUS, 64: the most CPUs a struct kaiser is made for, 1 to 64, since masks of CPUs
+ *	instructions in them, once a way in, once a way out; HOOK_EXIT twice where SYSRET gives way.
+ * KAISER_MAX_CPUS, 64: the most CPUs a struct kaiser is made for, 1 to 64, since masks of CPUs
  *	are one word. Costs 8 bytes a CPU in struct kaiser.
  * KAISER_FLUSH_PAGES_MAX, 33: longer ranges are flushed whole. Lower: shorter calls to other
  *	CPUs, and more TLB misses after them. At 0 unmapping one page of a running process takes
