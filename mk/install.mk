@@ -26,6 +26,7 @@ $(foreach h,$(wildcard kaiser/include/kaiser/*.h),644|$(h)|$(INCLUDEDIR)/kaiser/
 644|kaiser/kaiser.ld|$(DATADIR)/kaiser/kaiser.ld
 755|$(BUILD)/kaiser|$(BINDIR)/kaiser
 $(foreach f,$(TOOL_FILES),644|$(f)|$(LIBDIR)/kaiser/$(notdir $(f)))
+644|scripts/kaiser-gdb.py|$(DATADIR)/kaiser/kaiser-gdb.py
 644|tools/bench/costs.json|$(DATADIR)/kaiser/costs.json
 $(foreach s,$(wildcard tools/storm/*.json),644|$(s)|$(DATADIR)/kaiser/storm/$(notdir $(s)))
 $(foreach m,$(wildcard docs/man/*.1),644|$(m)|$(MANDIR)/man1/$(notdir $(m)))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # gdb commands that know both roots and both views of a host of libkaiser, in QEMU's gdb stub.
-#   (gdb) source scripts/kaiser-gdb.py        or gdb -x build/gdbinit, which does
+#   (gdb) source FILE     this one: scripts/ in the source tree, share/kaiser/ where it is installed;
+#                         gdb -x build/gdbinit does it for the reference kernel
 #   kaiser-roots           each CPU's slots: what they hold, which is loaded, what the next exit loads
 #   kaiser-walk ADDRESS    the walk to an address in the kernel root and in the user root, side by side
 #   kaiser-window          the window, page by page, as both roots map it
@@ -126,7 +127,12 @@ def command(name):
                 super().__init__(name, gdb.COMMAND_DATA)
 
             def invoke(self, arg, from_tty):
-                fn(gdb.string_to_argv(arg))
+                try:
+                    fn(gdb.string_to_argv(arg))
+                except gdb.GdbError:
+                    raise
+                except gdb.error as e:  # no target, no symbols: a sentence, not a traceback
+                    raise gdb.GdbError("%s: %s" % (name, e))
 
         Command()
         return fn
@@ -197,10 +203,11 @@ def view(_):
 @command("kaiser-trace")
 def trace(arg):
     """The last transitions of a CPU, oldest first."""
-    wanted = int(arg[0]) if arg else None
-    for number, c in cpus():
-        if wanted is not None and number != wanted:
-            continue
+    wanted = int(gdb.parse_and_eval(arg[0])) if arg else None
+    chosen = [(n, c) for n, c in cpus() if wanted in (None, n)]
+    if not chosen:
+        raise gdb.GdbError("no such CPU has entered")
+    for number, c in chosen:
         at = c.page[7]
         if not at:
             raise gdb.GdbError("this build keeps no trace: KAISER_DEBUG")

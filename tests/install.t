@@ -78,6 +78,28 @@ found_out() {
 }
 check "... and kaiser audit finds it out" found_out
 
+gdb_commands() { # the installed ones, on a kernel that is not ours, in one of its system calls
+	local qemu
+	qemu-system-x86_64 -accel tcg -kernel "$tiny" -cpu max,vendor=GenuineIntel -smp 2 -m 64M -append pti=on \
+		-display none -serial null -monitor none -nic none -S -gdb "unix:$tmp/gdb,server=on,wait=off" &
+	qemu=$!
+	for _ in 1 2 3 4 5 6 7 8 9 10; do [ -S "$tmp/gdb" ] && break; sleep 0.3; done
+	timeout 60 gdb -nx -batch -ex "file $tiny" -ex "target remote $tmp/gdb" \
+		-ex "source $tmp/root/usr/share/kaiser/kaiser-gdb.py" -ex 'hbreak kaiser_on_syscall' -ex continue \
+		-ex kaiser-view -ex kaiser-roots -ex kaiser-window -ex 'kaiser-walk &kaiser' >"$tmp/told" 2>&1
+	kill "$qemu"
+	wait "$qemu" 2>/dev/null
+	cat "$tmp/told"
+	grep -q "^GS base 0x[0-9a-f]*: kernel's, cpu" "$tmp/told" && grep -q ', loaded$' "$tmp/told" &&
+		[ "$(grep -Ec '^  \+0x[0-9a-f]+ .*\| 0x' "$tmp/told")" = 4 ] &&
+		grep -q '^  0x[0-9a-f]*: not mapped' "$tmp/told"
+}
+if command -v gdb >/dev/null; then
+	check "the installed gdb commands know its roots and its window of four pages" gdb_commands
+else
+	result ok "the installed gdb commands # SKIP no gdb"
+fi
+
 # ---- the other examples ----
 for dir in examples/*/; do
 	name=$(basename "$dir")

@@ -283,8 +283,10 @@ void panic_hook(void)
 	if (!percpu_ready)
 		return;
 	print_roots();
+#ifdef KAISER_DEBUG
 	printk("last transitions of CPU %u, oldest first:\n", this_cpu()->id);
 	kaiser_trace_dump(&kaiser, this_cpu()->id, verify_line, NULL);
+#endif
 }
 
 static const char *const mode_name[] = {
