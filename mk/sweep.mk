@@ -3,14 +3,21 @@ $(BUILD)/user/paths: user/sweep/paths.S user/sweep/paths_ldt.inc user/sweep/path
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -nostdlib -static -no-pie -o $@ $<
 
+# Events that Bochs' debugger lacks, for tests/bochs_events.t.
+$(BUILD)/tests/bochs_give.so: tests/bochs_give.c
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=gnu11 -O2 $(WARN) -shared -fPIC $< -o $@ -ldl
+
+test-build: $(BUILD)/tests/bochs_give.so
+
 STORM = $(BUILD)/kaiser storm --kernel $(BUILD)/kaiser.elf --program $(BUILD)/user/paths \
 	--paths tools/storm/kaiser.json $(STORM_ARGS)
 
 storm: ## Every event at every instruction of every entry path, in QEMU, then Bochs (STORM_ARGS="--shard 1/4")
 	@scripts/deps.sh test
-	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths $(BUILD)/tests/bochs_give.so
 	$(STORM) --event nmi,mce,mce_nmi,db,timer,ipi
-	COUNT=1 BUILD=$(BUILD) prove --comments tests/bochs_nmi.t tests/bochs_db.t
+	COUNT=1 FULL=1 BUILD=$(BUILD) prove --comments tests/bochs_nmi.t tests/bochs_events.t tests/bochs_db.t
 
 storm-deep: ## Events within events (hours; spread it by STORM_ARGS="--shard I/N")
 	@scripts/deps.sh test
@@ -19,7 +26,7 @@ storm-deep: ## Events within events (hours; spread it by STORM_ARGS="--shard I/N
 
 nmi-deep: ## Nested NMI sweeps from all over the system call's path, in Bochs
 	@scripts/deps.sh test
-	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths $(BUILD)/tests/bochs_give.so
 	DEEP=1 prove -v tests/bochs_nmi.t
 
 storm-seeds: ## The seeded mistakes of the entry code, each to be found by name

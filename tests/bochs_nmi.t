@@ -5,7 +5,7 @@
 # path's end; K grows. Of the two breakpoints only the one that is wanted next is on: an event that
 # returns to the other's place would stop there twice, and all that follows would be a step off.
 # Last, nested: a first NMI in the head, whose handler ends the blocking by an IRET.
-# At the path's end all registers and selectors must be the same each time.
+# At the path's end registers, flags, selectors, CR0, CR3, CR4, EFER and bases must be the same each time.
 # DEEP=N also sweeps more paths and puts that first NMI at every Nth step of the system call's
 # (DEEP=1: half an hour). COUNT=1 counts each path's instructions in Bochs' trace as well. BOCHS=REGEX.
 set -u
@@ -14,41 +14,31 @@ build=${BUILD:-build}
 # shellcheck source=tests/lib.sh
 . tests/lib.sh
 
-template=$(address "$build/kaiser.elf" kaiser_template)
-# With nokaslr the gate text is at c0001000. The debugger shows the instruction after the gate's first.
-gate=$(printf 'ffffffffc%07x' $((0x1000 + 0x$(address "$build/kaiser.elf" kaiser_entry_nmi) - 0x$template + 4)))
+# shellcheck source=tests/bochs_sweep.sh
+. tests/bochs_sweep.sh
 
-# Where an STI still holds an NMI off in Bochs: the instruction after each, at run-time addresses.
-objdump -d "$build/kaiser.elf" | awk '
-	after { print "ffffffff81" substr($1, 11, 6); after = 0 }
-	$2 == "fb" && $3 == "sti" { after = 1 }' >"$tmp/shadow"
+gate=$(second "$(address "$build/kaiser.elf" kaiser_entry_nmi)")
+held >"$tmp/held"
 
-# What the debugger printed: rounds, NMIs, NMIs that were taken at once or held by an STI, the last
-# instruction of an exit that one of them came at, ends of the path seen, and how many of those
-# had other registers or selectors than most.
+# Rounds, NMIs, NMIs that were taken at once or held by an STI, the last instruction of an exit that one
+# of them came at, ends of the path seen, and how many of those had other state than the first, which no NMI disturbed.
 judge() { # the path's end
 	awk -v gate="$gate" -v end="$1" '
-		FILENAME ~ /shadow$/ { held[$1] = 1; next }
-		/^rax: / { block = $2; inside = 1; next }
-		inside && /^r[a-z0-9]+ *: / { block = block " " $NF; if ($1 == "rip:") rip = $NF; next }
-		inside && /^eflags/ { block = block " " $2; next }
-		inside && /^[c-g]s:0x/ { block = block " " $1; if ($1 ~ /^gs/) { inside = 0
-			gsub("_", "", rip); if (rip == end) { ends++; seen_end[block]++ } } next }
-		/^Delivering NMI/ { nmis++; at = insn; where = addr; want = 1; next }
-		/^\(0\) Breakpoint 1,/ { rounds++ }
-		/^\(0\) \[/ {
-			if (want) { if (index($0, ":" gate)) { taken++; seen[at] = 1 } else if (where in held) taken++
+		FILENAME ~ /held$/ { held[$2] = 1; next }
+		$1 == "state" && $2 == end { if (!ends++) usual = $0; odd += $0 != usual }
+		$1 == "event" { nmis++; at = insn; where = addr; want = 1 }
+		$1 == "break" && $2 == 1 { rounds++ }
+		$1 == "stop" {
+			if (want) { if ($2 == gate) { taken++; seen[at] = 1 } else if (where in held) taken++
 				want = 0 }
-			addr = $3 ~ /:/ ? substr($3, 6) : ""
-			insn = $4 == "ctxt):" ? $5 : $6
-			sub(/;.*/, "", insn)
+			addr = $2
+			insn = $3
 		}
 		END {
-			for (b in seen_end) if (seen_end[b] > most) most = seen_end[b]
 			printf "%d %d %d %s %d %d\n", rounds, nmis, taken,
 				("sysret" in seen || "sysretq" in seen) ? "sysret" : "iret" in seen || "iretq" in seen ? "iret" : "none",
-				ends, ends - most
-		}' "$tmp/shadow" "$tmp/out"
+				ends, odd
+		}' "$tmp/held" "$tmp/facts"
 }
 
 # Instructions of the entry code and of user mode on the path, in Bochs and in QEMU.
@@ -60,7 +50,7 @@ count() { # name, path, kernel's words
 		for _ in 1 2 3 4 5; do printf 'trace on\nc\ntrace off\nc\n'; done
 		echo q
 	} >"$tmp/script"
-	scripts/bochs.sh -t 300 -d "$tmp/script" -o "$tmp/out" -l "$tmp/serial" "$tmp/iso" >/dev/null 2>&1
+	run_script
 	# The shortest of five: a timer may come in between.
 	bochs=$(awk '/^Tracing enabled/ { n = 0; on = 1 } /^Tracing disabled/ { if (on) print n; on = 0 }
 		on && /^\(0\)\.\[/ && / (0033|0023):|:ffffffffc000[1-3]/ { n++ }' "$tmp/out" | sort -n | head -n 1)
@@ -79,32 +69,29 @@ sweep() { # name, path, steps, tail wanted, kernel's words, [first]
 	local start end ends odd symbol=$2
 	[[ $name =~ ${BOCHS:-.} ]] || return
 	[[ $path = bad* ]] && symbol=bad
-	gcc -nostdlib -static -no-pie -DSELECTED=do_"$path" -o "$tmp/paths" user/sweep/paths.S &&
-		scripts/initramfs.sh -o "$tmp/initrd" -i "$tmp/paths" || exit 1
-	scripts/iso.sh -o "$tmp/iso" -k "$build/kaiser.elf" -i "$tmp/initrd" -a "nokaslr $append" ||
-		exit 1
+	path_image "$path" "$append"
 	start=$(address "$tmp/paths" "path_$symbol") end=$(address "$tmp/paths" "path_${symbol}_end")
 	{
-		printf 'lb 0x%s\nlb 0x%s\n' "$start" "$end"
+		printf 'lb 0x%s\nlb 0x%s\nc\nc\n'"$state" "$start" "$end"
 		for k in $(seq 1 "$steps"); do
 			printf 'bpe 1\nbpd 2\nc\nbpd 1\nbpe 2\n'
 			if [ -n "$first" ]; then
 				printf 's %s\ntake nmi\ns 1\n' "$first"
 			fi
-			printf 's %s\ntake nmi\ns 1\nc\nr\nsreg\n' "$k"
+			printf 's %s\ntake nmi\ns 1\nc\n'"$state" "$k"
 		done
 		echo q
 	} >"$tmp/script"
 	[ -n "$first" ] && each=2
-	scripts/bochs.sh -t 300 -d "$tmp/script" -o "$tmp/out" -l "$tmp/serial" "$tmp/iso" >/dev/null 2>&1
+	run_script
 	read -r rounds nmis taken last ends odd < <(judge "$end")
 	# A nested NMI may come while the first still blocks it, and is then taken later.
 	# Steps beyond the path's end stop there.
-	if [ "$rounds" = "$steps" ] && [ "$nmis" = $((steps * each)) ] &&
-		{ [ -n "$first" ] || [ "$taken" = "$steps" ]; } && [ "$ends" = "$steps" ] && [ "$odd" = 0 ] &&
+	if [ "$rounds" = $((steps + 1)) ] && [ "$nmis" = $((steps * each)) ] &&
+		{ [ -n "$first" ] || [ "$taken" = "$steps" ]; } && [ "$ends" = $((steps + 1)) ] && [ "$odd" = 0 ] &&
 		{ [ "$tail" = any ] || [ "$last" = "$tail" ]; } &&
-		! grep -qE 'fatal:|panic:' "$tmp/serial"; then
-		result ok "$name: $nmis NMIs, $taken taken exactly there; the same registers at all $ends ends"
+		quiet; then
+		result ok "$name: $nmis NMIs, $taken taken exactly there; the same state at all $ends ends"
 	else
 		result "not ok" "$name"
 		echo "# of $steps steps: rounds $rounds, NMIs $nmis, taken there $taken, tail seen $last, ends $ends, $odd odd"

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+# For the tests that sweep the entry code in Bochs' debugger, which source it behind lib.sh. They
+# stop at a path of user/sweep/paths.S, do something at each of its instructions, and read what the
+# debugger printed.
+# shellcheck shell=bash disable=SC2154,SC2034
+seconds=300 # for a script
+template=$((0x$(address "$build/kaiser.elf" kaiser_template)))
+
+# An address of the gates' text in the image: where it runs, with nokaslr.
+in_window() {
+	printf 'ffffffffc%07x\n' $((0x1000 + 0x$1 - template))
+}
+
+in_image() {
+	printf '%x\n' $((template + 0x$1 - 0xc0001000))
+}
+
+# The second instruction of the gate there (an address of the image): the debugger takes an event and
+# runs one instruction in one step.
+second() {
+	in_window "$(objdump -d "--start-address=0x$1" "--stop-address=$((0x$1 + 32))" "$build/kaiser.elf" |
+		awk '/^ *[0-9a-f]+:\t/ && ++n == 2 { sub(":", "", $1); print $1 }')"
+}
+
+# Where an STI still holds an interrupt off, and an NMI in Bochs: the instruction after each, where it runs.
+held() {
+	objdump -d "$build/kaiser.elf" | awk '
+		after { print "held ffffffff81" substr($1, 11, 6); after = 0 }
+		$2 == "fb" && $3 == "sti" { after = 1 }'
+}
+
+# $tmp/paths, which goes round that path, and $tmp/iso, the kernel with it as /init.
+path_image() { # path, kernel's words, [gcc's words]
+	gcc -nostdlib -static -no-pie -DSELECTED=do_"$1" "${@:3}" -o "$tmp/paths" user/sweep/paths.S &&
+		scripts/initramfs.sh -o "$tmp/initrd" -i "$tmp/paths" &&
+		scripts/iso.sh -o "$tmp/iso" -k "$build/kaiser.elf" -i "$tmp/initrd" -a "nokaslr $2" || exit 1
+}
+
+# What shows all of a state.
+state='r\nsreg\ncreg\ngive bases\n'
+
+# Runs $tmp/script; what was printed is in $tmp/facts, line by line as bochs_facts.awk says.
+run_script() { # [options of bochs.sh]
+	scripts/bochs.sh -t "$seconds" "$@" -P "$PWD/$build/tests/bochs_give.so" -d "$tmp/script" -o "$tmp/out" -l "$tmp/serial" "$tmp/iso" >/dev/null 2>&1
+	awk -f tests/bochs_facts.awk "$tmp/out" >"$tmp/facts"
+}
+
+# The kernel said nothing of itself.
+quiet() {
+	! grep -qE 'fatal:|panic:' "$tmp/serial"
+}
