@@ -66,6 +66,16 @@ done <"$tmp/log"
 check "the guest came to its end" test $code = 33
 [ $code = 33 ] || tail -n 5 "$tmp/log" "$tmp/qemu" | sed 's/^/# /'
 
+# ---- the handlers that a host need not write ----
+by_the_library() (
+	cd "$tmp/api" && make -s clean && make -s CC='gcc -DLIBRARY_HANDLERS' || exit 1
+	timeout 60 qemu-system-x86_64 -accel tcg -kernel tinyhost.elf -cpu max,vendor=GenuineIntel -smp 2 \
+		-m 64M -display none -serial stdio -monitor none -nic none -no-reboot \
+		-device isa-debug-exit,iobase=0xf4 </dev/null >"$tmp/df" 2>&1
+	[ $? = 37 ] && grep '^# panic: double fault: NMI stack overflow' "$tmp/df"
+)
+check "without a handler of the host's a double fault is told by the library" by_the_library
+
 # ---- what no machine under QEMU shows ----
 units="tests/unit/test_bringup.c tests/unit/test_pcid.c"
 on_installed() ( # a unit test

@@ -44,7 +44,6 @@ const kaiser_ops ops = [] {
 	o.map = [](void *, uint64_t, kaiser_pa_t, unsigned) { return -1; };
 	o.unmap = [](void *, uint64_t) {};
 	o.call_cpus = [](void *, uint64_t, void (*)(void *), void *) {};
-	o.cpu_number = [](void *) { return 0u; };
 	o.panic = [](void *, const char *) {
 		for (;;)
 			asm volatile("cli; hlt");

@@ -24,10 +24,11 @@ pub struct Ops {
     pub page_free: extern "C" fn(*mut c_void, *mut c_void, c_uint),
     pub virt_to_phys: extern "C" fn(*mut c_void, *const c_void) -> u64,
     pub phys_to_virt: extern "C" fn(*mut c_void, u64) -> *mut c_void,
-    pub map: extern "C" fn(*mut c_void, u64, u64, c_uint) -> c_int,
-    pub unmap: extern "C" fn(*mut c_void, u64),
-    pub call_cpus: extern "C" fn(*mut c_void, u64, extern "C" fn(*mut c_void), *mut c_void),
-    pub cpu_number: extern "C" fn(*mut c_void) -> c_uint,
+    pub map: Option<extern "C" fn(*mut c_void, u64, u64, c_uint) -> c_int>,
+    pub unmap: Option<extern "C" fn(*mut c_void, u64)>,
+    pub call_cpus:
+        Option<extern "C" fn(*mut c_void, u64, extern "C" fn(*mut c_void), *mut c_void)>,
+    pub interrupt_cpus: Option<extern "C" fn(*mut c_void, u64)>,
     pub panic: extern "C" fn(*mut c_void, *const c_char),
 }
 

@@ -92,6 +92,7 @@ void cpus_timer(void)
 /* Where boot.S leads another CPU, on its stack, with the next free number. */
 void tiny_other_cpu(unsigned number)
 {
+	*apic(SVR) = 0x1ff; /* from here on it can be called */
 	__asm__ volatile("movq %0, %%cr3" ::"r"(kernel_root) : "memory");
 	host_enter(number);
 	cpus_timer();

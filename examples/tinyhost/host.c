@@ -5,7 +5,6 @@
 #include "tiny.h"
 
 struct kaiser kaiser;
-static bool entered; /* %gs is valid */
 
 /* ---- what the library asks for ---- */
 
@@ -24,11 +23,6 @@ static void hook_unmap(void *ctx, uint64_t va)
 	kaiser_flush_kernel(&kaiser, va, va + PAGE); /* other CPUs */
 }
 
-static unsigned hook_cpu_number(void *ctx)
-{
-	return entered ? this_cpu()->number : 0;
-}
-
 static const struct kaiser_ops ops = {
 	.page_alloc = page_alloc,
 	.page_free = page_free,
@@ -37,7 +31,6 @@ static const struct kaiser_ops ops = {
 	.map = hook_map,
 	.unmap = hook_unmap,
 	.call_cpus = cpus_call,
-	.cpu_number = hook_cpu_number,
 	.panic = panic,
 };
 
@@ -82,7 +75,6 @@ void host_enter(unsigned cpu)
 		panic(NULL, kaiser_strerror(err));
 	c->self = c;
 	c->number = cpu;
-	entered = true;
 }
 
 static void verify_line(void *arg, const char *text)

@@ -50,7 +50,9 @@ static bool config_ok(const struct kaiser_config *cfg)
 	const struct kaiser_ops *o = cfg->ops;
 
 	if (!o || !o->page_alloc || !o->page_free || !o->virt_to_phys || !o->phys_to_virt ||
-	    !o->map || !o->unmap || !o->call_cpus || !o->cpu_number || !o->panic)
+	    !o->map != !o->unmap || !o->panic)
+		return false;
+	if (cfg->cpus > 1 && !o->call_cpus && !o->interrupt_cpus)
 		return false;
 	if (cfg->cpus < 1 || cfg->cpus > KAISER_MAX_CPUS)
 		return false;
@@ -69,15 +71,6 @@ static void *shared_page(struct kaiser *k)
 	return k->cfg.ops->page_alloc(k->cfg.ctx, 0);
 }
 
-static int map_shared(struct kaiser *k, uint32_t offset, void *page, unsigned prot)
-{
-	const struct kaiser_ops *o = k->cfg.ops;
-
-	if (o->map(k->cfg.ctx, k->cfg.window + offset, o->virt_to_phys(k->cfg.ctx, page), prot))
-		return KAISER_E_MAP;
-	return KAISER_OK;
-}
-
 static void give_back_shared(struct kaiser *k, unsigned mapped)
 {
 	const struct kaiser_ops *o = k->cfg.ops;
@@ -85,7 +78,7 @@ static void give_back_shared(struct kaiser *k, unsigned mapped)
 			 k->ktext[0], k->ktext[1],  k->empty.top};
 
 	for (unsigned i = 0; i < mapped; i++)
-		o->unmap(k->cfg.ctx, k->cfg.window + i * KAISER_PAGE_SIZE);
+		kaiser_kunmap(k, k->cfg.window + i * KAISER_PAGE_SIZE);
 	for (unsigned i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
 		if (pages[i])
 			o->page_free(k->cfg.ctx, pages[i], 0);
@@ -116,8 +109,8 @@ static int build_shared(struct kaiser *k, unsigned *mapped)
 	in_window[2] = k->ktext[0];
 	in_window[3] = k->ktext[1];
 	for (; *mapped < 4; ++*mapped) {
-		err = map_shared(k, *mapped * KAISER_PAGE_SIZE, in_window[*mapped],
-				 *mapped ? KAISER_PROT_X : KAISER_PROT_R);
+		err = kaiser_kmap(k, k->cfg.window + *mapped * KAISER_PAGE_SIZE, in_window[*mapped],
+				  *mapped ? KAISER_PROT_X : KAISER_PROT_R);
 		if (err)
 			return err;
 	}
@@ -170,7 +163,7 @@ void kaiser_run_free(struct kaiser *k, unsigned cpu, uint32_t offset, unsigned p
 	for (unsigned i = first; i < first + pages; i++) {
 		if (!page[i])
 			continue;
-		k->cfg.ops->unmap(k->cfg.ctx, cpu_base(k, cpu) + i * KAISER_PAGE_SIZE);
+		kaiser_kunmap(k, cpu_base(k, cpu) + i * KAISER_PAGE_SIZE);
 		k->cfg.ops->page_free(k->cfg.ctx, page[i], 0);
 		page[i] = NULL;
 	}
@@ -186,10 +179,10 @@ int kaiser_run_alloc(struct kaiser *k, unsigned cpu, uint32_t offset, unsigned p
 		void *p = o->page_alloc(k->cfg.ctx, 0);
 		if (!p)
 			return KAISER_E_NOMEM;
-		if (o->map(k->cfg.ctx, cpu_base(k, cpu) + at * KAISER_PAGE_SIZE,
-			   o->virt_to_phys(k->cfg.ctx, p), prot)) {
+		int err = kaiser_kmap(k, cpu_base(k, cpu) + at * KAISER_PAGE_SIZE, p, prot);
+		if (err) {
 			o->page_free(k->cfg.ctx, p, 0);
-			return KAISER_E_MAP;
+			return err;
 		}
 		page[at] = p;
 	}
@@ -321,7 +314,8 @@ int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top)
 	c->exit_cr3 = 0;
 	c->entered = true;
 	kaiser_space_switch(k, NULL);
-	__atomic_or_fetch(&k->live, UINT64_C(1) << cpu, __ATOMIC_SEQ_CST);
+	kaiser_call_pass_by(k, cpu_bit(c)); /* asked before it left: the interrupt may be lost */
+	__atomic_or_fetch(&k->live, cpu_bit(c), __ATOMIC_SEQ_CST);
 	kaiser_mode_here(k); /* a change may not have seen us in `live` */
 
 	syscall_msrs(k, c);

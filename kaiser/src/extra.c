@@ -43,19 +43,6 @@ static void drop_here(void *arg)
 		kaiser_slot_user_stale(c, &c->slot[i]);
 }
 
-static void drop(struct kaiser *k, struct kaiser_cpu *c)
-{
-	uint64_t flags = hw_irq_save();
-	bool self = c->number == k->cfg.ops->cpu_number(k->cfg.ctx);
-	bool live = __atomic_load_n(&k->live, __ATOMIC_SEQ_CST) & cpu_bit(c);
-
-	if (live && self)
-		drop_here(NULL);
-	hw_irq_restore(flags);
-	if (live && !self)
-		k->cfg.ops->call_cpus(k->cfg.ctx, cpu_bit(c), drop_here, NULL);
-}
-
 /* Takes out the first `user` pages of the user root and the first `kernel` of the kernel's. */
 static void take_out(struct kaiser *k, struct kaiser_cpu *c, uint64_t at, unsigned user,
 		     unsigned kernel)
@@ -64,15 +51,14 @@ static void take_out(struct kaiser *k, struct kaiser_cpu *c, uint64_t at, unsign
 		__atomic_store_n(kaiser_window_leaf(k, c, at + i * KAISER_PAGE_SIZE), 0,
 				 __ATOMIC_RELEASE);
 	if (user)
-		drop(k, c);
+		kaiser_call_cpus(k, cpu_bit(c), drop_here, NULL);
 	for (unsigned i = 0; i < kernel; i++)
-		k->cfg.ops->unmap(k->cfg.ctx, at + i * KAISER_PAGE_SIZE);
+		kaiser_kunmap(k, at + i * KAISER_PAGE_SIZE);
 }
 
 int kaiser_extra_add(struct kaiser *k, unsigned cpu, void *va, unsigned pages, unsigned prot,
 		     uint64_t *at)
 {
-	const struct kaiser_ops *ops = k->cfg.ops;
 	struct kaiser_cpu *c = cpu < k->cfg.cpus ? k->cpu[cpu] : NULL;
 	struct kaiser_extra *x = NULL;
 	uint64_t bits = (k->nx ? PTE_NX : 0) | (prot & KAISER_PROT_W ? PTE_W : 0), base;
@@ -92,10 +78,8 @@ int kaiser_extra_add(struct kaiser *k, unsigned cpu, void *va, unsigned pages, u
 	*x = (struct kaiser_extra){
 		.first = first, .pages = pages, .prot = prot}; /* allowed first */
 	for (; kernel < pages && !err; kernel += !err)
-		if (ops->map(k->cfg.ctx, base + kernel * KAISER_PAGE_SIZE,
-			     ops->virt_to_phys(k->cfg.ctx, (char *)va + kernel * KAISER_PAGE_SIZE),
-			     prot))
-			err = KAISER_E_MAP;
+		err = kaiser_kmap(k, base + kernel * KAISER_PAGE_SIZE,
+				  (char *)va + kernel * KAISER_PAGE_SIZE, prot);
 	for (; user < pages && !err; user += !err)
 		err = kaiser_window_map(k, c, base + user * KAISER_PAGE_SIZE,
 					(char *)va + user * KAISER_PAGE_SIZE, bits);

@@ -142,7 +142,6 @@ static uint64_t lazy_cpus(const struct kaiser *k, uint64_t mask)
 static void flush_cpus(struct kaiser *k, const uint64_t *cpus, void (*here)(void *arg),
 		       struct flush *f)
 {
-	const struct kaiser_ops *ops = k->cfg.ops;
 	uint64_t flags = hw_irq_save(), self, mask, lazy = 0;
 	struct kaiser_cpu *c;
 
@@ -154,8 +153,8 @@ static void flush_cpus(struct kaiser *k, const uint64_t *cpus, void (*here)(void
 		hw_irq_restore(flags);
 		return;
 	}
-	self = UINT64_C(1) << ops->cpu_number(k->cfg.ctx);
 	c = hw_this_cpu();
+	self = cpu_bit(c);
 	f->full |= (f->end - f->start) / KAISER_PAGE_SIZE > KAISER_FLUSH_PAGES_MAX;
 	if (f->s && !f->freed_tables)
 		lazy = lazy_cpus(k, mask);
@@ -167,7 +166,7 @@ static void flush_cpus(struct kaiser *k, const uint64_t *cpus, void (*here)(void
 	c->stats.flush_lazy += count_bits(lazy);
 	hw_irq_restore(flags);
 	if (mask)
-		ops->call_cpus(k->cfg.ctx, mask, here, f);
+		kaiser_call_cpus(k, mask, here, f);
 }
 
 /* Whole pages, and none outside the user half: INVPCID of a non-canonical address is #GP. */

@@ -58,10 +58,10 @@ struct kaiser_cpu {
 	uint64_t entry_top;
 	uint64_t iret_top;
 	uint64_t exit_va;
-
-	struct kaiser *k;
 	unsigned number;
+
 	unsigned loaded; /* index of the loaded slot */
+	struct kaiser *k;
 	unsigned slots;
 	uint64_t loads;
 	bool entered;
@@ -91,6 +91,12 @@ static inline uint64_t cpu_base(const struct kaiser *k, unsigned cpu)
 static inline uint64_t cpu_bit(const struct kaiser_cpu *c)
 {
 	return UINT64_C(1) << c->number;
+}
+
+/* That of the CPU this runs on; 0 before the first has entered, when GS is not ours yet. irqoff. */
+static inline uint64_t self_bit(const struct kaiser *k)
+{
+	return __atomic_load_n(&k->live, __ATOMIC_SEQ_CST) ? cpu_bit(hw_this_cpu()) : 0;
 }
 
 /* views.c */
@@ -124,6 +130,13 @@ int kaiser_run_alloc(struct kaiser *k, unsigned cpu, uint32_t offset, unsigned p
 void kaiser_run_free(struct kaiser *k, unsigned cpu, uint32_t offset, unsigned pages,
 		     void *page[KAISER_STRIDE_PAGES]);
 
+/* calls.c: those CPUs, not live, will not run the call that may be under way. */
+void kaiser_call_pass_by(struct kaiser *k, uint64_t cpus);
+
+/* kmap.c: one page in the kernel half. KAISER_E_NOMEM, _MAP. */
+int kaiser_kmap(struct kaiser *k, uint64_t va, const void *page, unsigned prot);
+void kaiser_kunmap(struct kaiser *k, uint64_t va);
+
 /* iomap.c */
 int kaiser_iomap_cpu_alloc(struct kaiser *k, struct kaiser_cpu *c);
 void kaiser_iomap_clear(struct kaiser_cpu *c);
@@ -150,7 +163,6 @@ bool kaiser_slot_is_user_stale(const struct kaiser_cpu *c, const struct kaiser_s
 void kaiser_flush_loaded(struct kaiser_cpu *c);
 
 /* mode.c */
-void kaiser_run_on(struct kaiser *k, const uint64_t *cpus, void (*fn)(void *arg), void *arg);
 bool kaiser_wants_isolation(const struct kaiser *k, const struct kaiser_space *s);
 void kaiser_mode_here(void *k);
 

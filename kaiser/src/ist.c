@@ -208,13 +208,6 @@ void kaiser_from_ia32(struct pt_regs *regs, unsigned how)
 	kaiser_on_ia32(regs, how);
 }
 
-/* For a host that has none: config.ia32 is off, and no gate leads here. */
-__attribute__((__weak__)) void kaiser_on_ia32(struct pt_regs *regs, unsigned how)
-{
-	(void)regs;
-	(void)how;
-}
-
 void kaiser_missed_switch_event(void)
 {
 	const struct kaiser *k = hw_this_cpu()->k;

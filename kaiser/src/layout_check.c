@@ -12,6 +12,7 @@ AT(struct kaiser_cpu, nmi_state, KAISER_PRIV_NMI_STATE);
 AT(struct kaiser_cpu, host_word, KAISER_PRIV_HOST);
 AT(struct kaiser_cpu, exit_va, KAISER_PRIV_EXIT_VA);
 AT(struct kaiser_cpu, self, KAISER_PRIV_SELF);
+AT(struct kaiser_cpu, number, KAISER_PRIV_NUMBER);
 AT(struct kaiser_cpu, trace_pos, KAISER_PRIV_TRACE_POS);
 AT(struct kaiser_cpu, user_end, KAISER_PRIV_USER_END);
 AT(struct kaiser_cpu, entry_top, KAISER_PRIV_ENTRY_TOP);

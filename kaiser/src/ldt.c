@@ -279,9 +279,8 @@ static void change_here(void *arg)
 int kaiser_space_set_ldt(struct kaiser_space *s, const uint64_t *descriptors, unsigned count)
 {
 	struct kaiser *k = s->k;
-	const struct kaiser_ops *ops = k->cfg.ops;
 	struct change ch = {.s = s};
-	uint64_t old, ldt = 0, self, mask, flags;
+	uint64_t old, ldt = 0;
 
 	if (count > KAISER_LDT_ENTRIES || (count && !descriptors))
 		return KAISER_E_ARG;
@@ -299,16 +298,9 @@ int kaiser_space_set_ldt(struct kaiser_space *s, const uint64_t *descriptors, un
 	__atomic_add_fetch(&s->tlb_gen, 1, __ATOMIC_SEQ_CST);
 	ch.gen = __atomic_add_fetch(&s->gen, 1, __ATOMIC_SEQ_CST);
 
-	flags = hw_irq_save();
-	self = UINT64_C(1) << ops->cpu_number(k->cfg.ctx);
-	mask = __atomic_load_n(&s->active, __ATOMIC_SEQ_CST);
-	if (mask & self)
-		change_here(&ch);
-	hw_irq_restore(flags);
-	if (mask & ~self)
-		ops->call_cpus(k->cfg.ctx, mask & ~self, change_here, &ch);
-	tree_free(k,
-		  old); /* nobody's any more: no CPU has it loaded, and no slot is loaded with it */
+	kaiser_call_cpus(k, __atomic_load_n(&s->active, __ATOMIC_SEQ_CST), change_here, &ch);
+	/* Nobody's any more: no CPU has it loaded, and no slot is loaded with it. */
+	tree_free(k, old);
 	return KAISER_OK;
 }
 

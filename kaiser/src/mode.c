@@ -3,36 +3,23 @@
  * Isolation on and off while CPUs run: for the machine, and for one space. What counts at a gate is
  * decided by value: a head looks at CR3, an exit at the exit CR3. So CPUs may differ, and a change
  * reaches them one by one, each by one call that runs with interrupts off and turns its loaded
- *slot: NX in the kernel root's user half, the exit CR3, a flush of both PCIDs. Slots that are not
- *loaded are turned when they are loaded (slots.c).
+ * slot: NX in the kernel root's user half, the exit CR3, a flush of both PCIDs. Slots that are not
+ * loaded are turned when they are loaded (slots.c).
  *
  * No CPU is ever on the wrong root. User mode runs on whatever root the last exit loaded; the call
  * interrupts it, and the exit after the call loads what the call decided. An NMI, #MC or #DB takes
- *CR3 as it finds it and puts it back. No exit can be half way when the call runs, for interrupts
- *are off from where it reads the exit CR3 to user mode.
+ * CR3 as it finds it and puts it back. No exit can be half way when the call runs, for interrupts
+ * are off from where it reads the exit CR3 to user mode.
  *
  * The tails of spaces that are not isolated exist in the kernel view only while such a space may
- *run. opening: text first, then the first CPU that may jump there closing: the last CPU's call
- *returned, then text So nobody executes the bytes that change, and each CPU has gone through a CR3
- *write or an IRET between the change and its first use of them: SDM volume 3, 9.1.3 asks for that.
- *The obvious order, to flip a switch and then patch, lets a CPU leave through int3.
+ * run:
+ *	opening: text first, then the first CPU that may jump there
+ *	closing: the last CPU's call returned, then text
+ * So nobody executes the bytes that change, and each CPU has gone through a CR3 write or an IRET
+ * between the change and its first use of them: SDM volume 3, 9.1.3 asks for that. The obvious
+ * order, to flip a switch and then patch, lets a CPU leave through int3.
  */
 #include "internal.h"
-
-/* Runs fn(arg) on each CPU of *cpus, this one included. task. */
-void kaiser_run_on(struct kaiser *k, const uint64_t *cpus, void (*fn)(void *arg), void *arg)
-{
-	const struct kaiser_ops *ops = k->cfg.ops;
-	uint64_t flags = hw_irq_save();
-	uint64_t self = UINT64_C(1) << ops->cpu_number(k->cfg.ctx);
-	uint64_t mask = __atomic_load_n(cpus, __ATOMIC_SEQ_CST);
-
-	if (mask & self)
-		fn(arg);
-	hw_irq_restore(flags);
-	if (mask & ~self)
-		ops->call_cpus(k->cfg.ctx, mask & ~self, fn, arg);
-}
 
 bool kaiser_wants_isolation(const struct kaiser *k, const struct kaiser_space *s)
 {
@@ -77,7 +64,7 @@ void kaiser_set_mode(struct kaiser *k, enum kaiser_mode mode)
 	if (!p.isolate)
 		set_tails(k, true);
 	__atomic_store_n(&k->policy.isolate, p.isolate, __ATOMIC_SEQ_CST);
-	kaiser_run_on(k, &k->live, kaiser_mode_here, k);
+	kaiser_call_cpus(k, __atomic_load_n(&k->live, __ATOMIC_SEQ_CST), kaiser_mode_here, k);
 	if (p.isolate && k->opted_out == 0)
 		set_tails(k, false);
 }
@@ -93,7 +80,7 @@ void kaiser_space_isolate(struct kaiser_space *s, bool isolate)
 		set_tails(k, true);
 	}
 	__atomic_store_n(&s->opted_out, !isolate, __ATOMIC_SEQ_CST);
-	kaiser_run_on(k, &s->active, kaiser_mode_here, k);
+	kaiser_call_cpus(k, __atomic_load_n(&s->active, __ATOMIC_SEQ_CST), kaiser_mode_here, k);
 	if (isolate && --k->opted_out == 0 && k->policy.isolate)
 		set_tails(k, false);
 }

@@ -39,9 +39,8 @@ static void change_here(void *arg)
 
 int kaiser_space_set_top(struct kaiser_space *s, unsigned index, uint64_t entry)
 {
-	const struct kaiser_ops *ops = s->k->cfg.ops;
 	struct change ch = {.s = s, .index = index, .entry = entry};
-	uint64_t old, self, mask, flags, bit = UINT64_C(1) << (index % 64);
+	uint64_t old, flags, bit = UINT64_C(1) << (index % 64);
 
 	if (index >= 256)
 		return KAISER_E_ARG;
@@ -55,14 +54,9 @@ int kaiser_space_set_top(struct kaiser_space *s, unsigned index, uint64_t entry)
 		__atomic_add_fetch(&s->tlb_gen, 1, __ATOMIC_SEQ_CST);
 
 	flags = hw_irq_save();
-	self = UINT64_C(1) << ops->cpu_number(s->k->cfg.ctx);
-	mask = __atomic_load_n(&s->active, __ATOMIC_SEQ_CST);
-	if (mask & self)
-		change_here(&ch);
 	hw_this_cpu()->stats.top_writes++;
 	hw_irq_restore(flags);
-	if (mask & ~self)
-		ops->call_cpus(s->k->cfg.ctx, mask & ~self, change_here, &ch);
+	kaiser_call_cpus(s->k, __atomic_load_n(&s->active, __ATOMIC_SEQ_CST), change_here, &ch);
 	if (!(entry & PTE_P)) /* only now: a CPU that copied meanwhile must have cleared it too */
 		__atomic_and_fetch(&s->used[index / 64], ~bit, __ATOMIC_SEQ_CST);
 	return KAISER_OK;
@@ -82,7 +76,7 @@ static void evict_here(void *arg)
 
 void kaiser_space_evict(struct kaiser_space *s)
 {
-	kaiser_run_on(s->k, &s->cpus, evict_here, s);
+	kaiser_call_cpus(s->k, __atomic_load_n(&s->cpus, __ATOMIC_SEQ_CST), evict_here, s);
 	if (s->opted_out)
 		kaiser_space_isolate(s, true);
 	kaiser_ldt_evicted(s);

@@ -18,7 +18,7 @@ const char *kaiser_strerror(int error)
 	case KAISER_E_NOMEM:
 		return "the host has no memory";
 	case KAISER_E_MAP:
-		return "the host could not map a page of the window";
+		return "a page of the window could not be mapped";
 	case KAISER_E_FRED:
 		return "FRED is on: its entry points are not supported";
 	case KAISER_E_GUEST:

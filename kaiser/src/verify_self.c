@@ -279,10 +279,9 @@ static int run_between_writes(struct self *s, const struct kaiser_machine *m,
 
 static int run_pointers(struct self *s, struct kaiser_machine *m, const struct kaiser_sink *sink)
 {
-	const struct kaiser_config *cfg = &s->k->cfg;
 	uint64_t flags = hw_irq_save();
 
-	if (s->c->number == cfg->ops->cpu_number(cfg->ctx) &&
+	if (s->c->number == hw_this_cpu()->number &&
 	    __atomic_load_n(&s->k->next_space_id, __ATOMIC_RELAXED) == s->k->empty.id) {
 		struct kaiser_machine whole = *m;
 		whole.live_start = whole.live_end = 0;

@@ -65,11 +65,6 @@ static void hook_call_cpus(unused void *ctx, uint64_t mask, void (*fn)(void *), 
 	cpu_call(mask, fn, arg);
 }
 
-static unsigned hook_cpu_number(unused void *ctx)
-{
-	return percpu_ready ? this_cpu()->id : 0;
-}
-
 static void hook_panic(unused void *ctx, const char *message)
 {
 	panic("libkaiser: %s", message);
@@ -83,7 +78,6 @@ static const struct kaiser_ops ops = {
 	.map = hook_map,
 	.unmap = hook_unmap,
 	.call_cpus = hook_call_cpus,
-	.cpu_number = hook_cpu_number,
 	.panic = hook_panic,
 };
 

@@ -10,6 +10,11 @@ int fail_alloc = -1, fail_map = -1;
 static bool entered;
 static unsigned tests;
 
+/* The host's own call: one at a time. */
+static uint64_t waiting;
+static void (*call_fn)(void *arg);
+static void *call_arg;
+
 /* ---- output ---- */
 
 static void put(const char *text)
@@ -102,20 +107,48 @@ static void unmap(void *ctx, uint64_t va)
 		kaiser_flush_kernel(&kaiser, va, va + PAGE);
 }
 
-static unsigned cpu_number(void *ctx)
+unsigned interrupts_sent;
+
+/* To all others: who is not in the mask finds nothing to do. */
+static void interrupt_cpus(void *ctx, uint64_t mask)
 {
-	return entered ? this_cpu()->number : 0;
+	volatile uint32_t *icr = phys_to_virt(ctx, 0xfee00300);
+
+	interrupts_sent++;
+	*icr = 0xc4000 | VEC_HOOK;
+	while (*icr & 0x1000)
+		__builtin_ia32_pause();
 }
 
-static const struct kaiser_ops ops = {
+void hook_call_cpus(void *ctx, uint64_t mask, void (*fn)(void *arg), void *arg)
+{
+	call_fn = fn;
+	call_arg = arg;
+	__atomic_store_n(&waiting, mask, __ATOMIC_SEQ_CST);
+	interrupt_cpus(ctx, mask);
+	while (__atomic_load_n(&waiting, __ATOMIC_ACQUIRE))
+		__builtin_ia32_pause();
+}
+
+void hook_interrupt(void)
+{
+	uint64_t self = UINT64_C(1) << kaiser_this_cpu();
+
+	kaiser_serve_call(&kaiser);
+	if (__atomic_load_n(&waiting, __ATOMIC_ACQUIRE) & self) {
+		call_fn(call_arg);
+		__atomic_and_fetch(&waiting, ~self, __ATOMIC_RELEASE);
+	}
+}
+
+struct kaiser_ops ops = {
 	.page_alloc = alloc,
 	.page_free = page_free,
 	.virt_to_phys = virt_to_phys,
 	.phys_to_virt = phys_to_virt,
 	.map = map,
 	.unmap = unmap,
-	.call_cpus = cpus_call,
-	.cpu_number = cpu_number,
+	.interrupt_cpus = interrupt_cpus,
 	.panic = panic,
 };
 

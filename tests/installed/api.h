@@ -17,6 +17,8 @@
 
 /* The next allocation or mapping but `after` fails; -1: none. */
 extern int fail_alloc, fail_map;
+extern struct kaiser_ops ops; /* by interrupts; call_cpus is set where it is tested */
+extern unsigned interrupts_sent;
 extern struct kaiser_config config;
 extern struct kaiser_space space;
 extern uint64_t *space_top;
@@ -27,6 +29,10 @@ void check_error(int got, int want, const char *name, const char *error, const c
 #define WANT(error, fn, args, text) check_error(fn args, error, #fn, #error, text)
 /* For what no symbol tells: inline functions, and handlers, which the library calls. */
 void called(const char *name);
+
+enum { VEC_HOOK = 0x42 };
+void hook_call_cpus(void *ctx, uint64_t mask, void (*fn)(void *arg), void *arg);
+void hook_interrupt(void);
 
 /* calls.c */
 void calls_before_init(void);

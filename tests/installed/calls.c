@@ -107,18 +107,41 @@ static void spaces(void)
 	check(kaiser_space_get_ldt(&space, got, 4) == 0, "it is gone");
 }
 
-/* A second library, never entered, without room for LDTs and on 2 MiB of its own. */
+/* A second library, never entered, without room for LDTs, on 2 MiB of its own that it maps itself.
+ */
 static void without_ldts(void)
 {
 	static struct kaiser other;
+	struct kaiser_ops own = ops;
 	struct kaiser_config cfg = config;
 	struct kaiser_space s;
 
+	own.map = NULL;
+	cfg.ops = &own;
+	cfg.cpus = 1;
 	cfg.window += UINT64_C(32) << 21;
 	cfg.ldt_top = 0;
 	cfg.extra_pages = 0;
-	if (kaiser_init(&other, &cfg) || kaiser_space_init(&other, &s, page_alloc(NULL, 0)))
-		panic(NULL, "a second library");
+	WANT(KAISER_E_ARG, kaiser_init, (&other, &cfg), "unmap without map");
+	own.unmap = NULL;
+	fail_alloc = 6; /* after its own: a table */
+	WANT(KAISER_E_NOMEM, kaiser_init, (&other, &cfg), "no page for a table");
+	fail_alloc = -1;
+	if (!map_page(phys_to_virt(NULL, kernel_root), cfg.window + PAGE, 0, PTE_P))
+		panic(NULL, "no memory for a table");
+	WANT(KAISER_E_MAP, kaiser_init, (&other, &cfg), "a page where the window goes");
+	map_page(phys_to_virt(NULL, kernel_root), cfg.window + PAGE, 0, 0);
+	own.interrupt_cpus = NULL;
+	cfg.cpus = 2;
+	WANT(KAISER_E_ARG, kaiser_init, (&other, &cfg), "two CPUs, and none can reach the other");
+	cfg.cpus = 1;
+	WANT(KAISER_OK, kaiser_init, (&other, &cfg), "no map hook, one CPU, no call hook");
+	WANT(KAISER_OK, kaiser_cpu_prepare, (&other, 0), "its CPU");
+	check(*(volatile uint64_t *)cfg.window &&
+		      (uint64_t)kaiser_cpu_host_area(&other, 0) > cfg.window,
+	      "its window is mapped");
+	if (kaiser_space_init(&other, &s, page_alloc(NULL, 0)))
+		panic(NULL, "a space of the second library");
 	WANT(KAISER_E_STATE, kaiser_space_set_ldt, (&s, data_segment, 1), "config.ldt_top is 0");
 }
 
@@ -161,6 +184,49 @@ static void ports(void)
 	kaiser_iomap_load(&kaiser, NULL, 0);
 }
 
+static uint64_t ran; /* CPUs that ran it, with interrupts off */
+
+static void run(void *arg)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+	if (arg == &ran && !(flags & 0x200))
+		__atomic_or_fetch(&ran, UINT64_C(1) << kaiser_this_cpu(), __ATOMIC_SEQ_CST);
+}
+
+/* Of eight prepared CPUs as many run as QEMU was told, this one being number 0. */
+static void calling(void)
+{
+	uint64_t others = ((UINT64_C(1) << cpus) - 1) & ~UINT64_C(1);
+
+	called("kaiser_this_cpu");
+	called("kaiser_host_area");
+	check(kaiser_this_cpu() == 0 && kaiser_host_area() == kaiser_cpu_host_area(&kaiser, 0),
+	      "a CPU knows its number and its host area");
+	check(cpus > 1 && kaiser.live == (others | 1), "there are others");
+	for (unsigned own = 0; own < 2; own++) {
+		ops.call_cpus = own ? hook_call_cpus : NULL;
+		interrupts_sent = 0;
+		ran = 0;
+		kaiser_call_cpus(&kaiser, others, run, &ran);
+		check(ran == others && interrupts_sent == 1,
+		      own ? "call_cpus calls" : "interrupt_cpus calls");
+		ran = 0;
+		kaiser_call_cpus(&kaiser, ~UINT64_C(0), run, &ran);
+		check(ran == kaiser.live && interrupts_sent == 2,
+		      "the calling CPU too, and who never entered is passed by");
+		kaiser_call_cpus(&kaiser, ~others, run, &ran);
+		check(interrupts_sent == 2, "nobody else: no interrupt");
+		ran = 0;
+		kaiser_serve_call(&kaiser);
+		check(ran == 0, "who is not asked serves nothing");
+		kaiser_flush_all(&kaiser);
+		check(interrupts_sent == 3, "a flush goes that way");
+	}
+	ops.call_cpus = NULL;
+}
+
 void calls_running(void)
 {
 	static const uint64_t good_tls[KAISER_TLS_ENTRIES] = {LDT_DATA},
@@ -168,6 +234,7 @@ void calls_running(void)
 
 	WANT(KAISER_E_STATE, kaiser_cpu_enter, (&kaiser, 0, 0), "twice");
 	spaces();
+	calling();
 	without_ldts();
 	extra();
 	ports();

@@ -20,7 +20,10 @@ __asm__(".section .rodata\n"
 	"program_end:\n"
 	".text\n");
 
-static unsigned nmis, debugs, mcs, ia32s, syscalls, undefined;
+static unsigned nmis, debugs, ia32s, syscalls, undefined;
+#ifndef LIBRARY_HANDLERS
+static unsigned mcs;
+#endif
 static _Alignas(16) char stack[STACK_BYTES];
 
 /* By INT n: the way through the gate is that of the real event. */
@@ -28,8 +31,10 @@ void events_from_kernel(void)
 {
 	__asm__ volatile("int $2" ::: "memory");
 	check(nmis == 1, "kaiser_on_nmi() ran");
+#ifndef LIBRARY_HANDLERS
 	__asm__ volatile("int $18" ::: "memory");
 	check(mcs == 1, "kaiser_on_machine_check() ran");
+#endif
 	__asm__ volatile("int $1" ::: "memory");
 	check(debugs == 1, "kaiser_on_debug() ran");
 }
@@ -92,6 +97,8 @@ void kaiser_on_ia32(struct pt_regs *regs, unsigned how)
 void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector)
 {
 	if (vector >= 32) {
+		if (vector == VEC_HOOK)
+			hook_interrupt();
 		cpus_interrupt(vector);
 		return;
 	}
@@ -117,6 +124,8 @@ void kaiser_on_nmi(struct pt_regs *regs)
 	nmis++;
 }
 
+/* Without them the library's take their place: installed.t boots both. */
+#ifndef LIBRARY_HANDLERS
 void kaiser_on_machine_check(struct pt_regs *regs)
 {
 	called("kaiser_on_machine_check");
@@ -135,3 +144,4 @@ void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2)
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }
+#endif

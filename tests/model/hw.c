@@ -452,12 +452,6 @@ static void call_cpus(void *ctx, uint64_t mask, void (*fn)(void *arg), void *arg
 		model_wait();
 }
 
-static unsigned cpu_number(void *ctx)
-{
-	(void)ctx;
-	return m.self;
-}
-
 static void host_panic(void *ctx, const char *message)
 {
 	(void)ctx;
@@ -465,7 +459,7 @@ static void host_panic(void *ctx, const char *message)
 }
 
 const struct kaiser_ops model_ops = {page_alloc, page_free, virt_to_phys, phys_to_virt, map,
-				     unmap,      call_cpus, cpu_number,   host_panic};
+				     unmap,      call_cpus, NULL,         host_panic};
 
 /* ---- handlers: nothing calls them here ---- */
 

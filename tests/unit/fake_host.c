@@ -142,12 +142,6 @@ static void call_cpus(void *ctx, uint64_t mask, void (*fn)(void *arg), void *arg
 	host.cpu = self;
 }
 
-static unsigned cpu_number(void *ctx)
-{
-	assert_ptr_equal(ctx, &host);
-	return host.cpu;
-}
-
 static void host_panic(void *ctx, const char *message)
 {
 	(void)ctx;
@@ -155,7 +149,7 @@ static void host_panic(void *ctx, const char *message)
 }
 
 static const struct kaiser_ops ops = {page_alloc, page_free, virt_to_phys, phys_to_virt, map,
-				      unmap,      call_cpus, cpu_number,   host_panic};
+				      unmap,      call_cpus, NULL,         host_panic};
 
 /* ---- hardware ---- */
 

@@ -6,6 +6,7 @@
 /* SRC: tests/unit/fake_host.c kaiser/entry/template.S kaiser/src/bringup.c kaiser/src/views.c */
 /* SRC: kaiser/src/descriptors.c kaiser/src/window_tables.c kaiser/src/slots.c kaiser/src/space.c */
 /* SRC: kaiser/src/ldt.c kaiser/src/allowed.c kaiser/src/iomap.c kaiser/src/extra.c */
+/* SRC: kaiser/src/defaults.c kaiser/src/stacks.c kaiser/src/calls.c kaiser/src/kmap.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
 /* SRC: kaiser/src/tls.c */
 /* SRC: kaiser/src/pcid.c kaiser/src/mode.c */
@@ -45,8 +46,6 @@ static void expect_refusal(int error)
 
 static void bad_arguments(void **state)
 {
-	struct kaiser_ops ops;
-
 	(void)state;
 	host_init(2);
 	assert_int_equal(kaiser_init(NULL, &host.cfg), KAISER_E_ARG);
@@ -72,13 +71,56 @@ static void bad_arguments(void **state)
 	BAD(user_end, 0);
 	BAD(user_end, 0x1000);
 	BAD(user_end, HOST_USER_END + 1);
-	for (unsigned i = 0; i < sizeof(ops) / sizeof(void *); i++) {
-		host_init(2);
+	host_free();
+}
+
+enum { MAP = 1, UNMAP = 2, CALL = 4, INTERRUPT = 8 };
+
+static void no_interrupt(void *ctx, uint64_t mask)
+{
+	(void)ctx;
+	(void)mask;
+}
+
+/* Every set of the hooks that may be left out, on one CPU and on two; the others one by one. */
+static void missing_hooks(void **state)
+{
+	struct kaiser_ops ops;
+
+	(void)state;
+	for (unsigned set = 0; set < 32; set++) {
+		unsigned cpus = set >> 4 ? 2 : 1;
+		bool good =
+			!(set & MAP) == !(set & UNMAP) && (cpus == 1 || set & (CALL | INTERRUPT));
+		host_init(cpus);
 		ops = *host.cfg.ops;
-		((void **)&ops)[i] = NULL;
+		if (!(set & MAP))
+			ops.map = NULL;
+		if (!(set & UNMAP))
+			ops.unmap = NULL;
+		if (!(set & CALL))
+			ops.call_cpus = NULL;
+		if (set & INTERRUPT)
+			ops.interrupt_cpus = no_interrupt;
 		host.cfg.ops = &ops;
-		expect_refusal(KAISER_E_ARG);
+		if (!good)
+			expect_refusal(KAISER_E_ARG);
+		else
+			assert_int_equal(kaiser_init(&host.k, &host.cfg), 0);
 	}
+#define MISSING(hook)                         \
+	do {                                  \
+		host_init(1);                 \
+		ops = *host.cfg.ops;          \
+		ops.hook = NULL;              \
+		host.cfg.ops = &ops;          \
+		expect_refusal(KAISER_E_ARG); \
+	} while (0)
+	MISSING(page_alloc);
+	MISSING(page_free);
+	MISSING(virt_to_phys);
+	MISSING(phys_to_virt);
+	MISSING(panic);
 	host_free();
 }
 
@@ -241,8 +283,11 @@ static void prepare_and_enter(void **state)
 	kaiser_cpu_leave(&host.k);
 	assert_int_equal(c->cr3, (uint64_t)host.kernel_top);
 	assert_int_equal(host.k.live, 0);
+	host.k.call.asked = host.k.call.waiting = 3; /* a call that it missed is not waited for */
 	assert_int_equal(kaiser_cpu_enter(&host.k, 1, 0x5550), 0);
 	assert_int_equal(host.k.live, 2);
+	assert_int_equal(host.k.call.asked, 1);
+	assert_int_equal(host.k.call.waiting, 1);
 	host_free();
 }
 
@@ -506,10 +551,15 @@ static void user_values_are_not_judged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_arguments),     cmocka_unit_test(refused_machines),
-		cmocka_unit_test(init_runs_out),     cmocka_unit_test(prepare_runs_out),
-		cmocka_unit_test(prepare_and_enter), cmocka_unit_test(views),
-		cmocka_unit_test(self_check),        cmocka_unit_test(user_values_are_not_judged),
+		cmocka_unit_test(bad_arguments),
+		cmocka_unit_test(missing_hooks),
+		cmocka_unit_test(refused_machines),
+		cmocka_unit_test(init_runs_out),
+		cmocka_unit_test(prepare_runs_out),
+		cmocka_unit_test(prepare_and_enter),
+		cmocka_unit_test(views),
+		cmocka_unit_test(self_check),
+		cmocka_unit_test(user_values_are_not_judged),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

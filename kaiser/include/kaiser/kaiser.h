@@ -44,7 +44,7 @@ enum kaiser_error {
 	KAISER_E_KERNEL_HALF = -4, /* a top-level entry of the kernel half changed after init */
 	/* The host could not give what was asked for. */
 	KAISER_E_NOMEM = -10,
-	KAISER_E_MAP = -11, /* the map hook failed */
+	KAISER_E_MAP = -11, /* the map hook failed; without one, something is in the window's way */
 	/* This machine cannot be isolated; kaiser_strerror() names the feature. */
 	KAISER_E_FRED = -20,
 	KAISER_E_GUEST = -21, /* SEV-ES or TDX guest: #VC or #VE may hit any instruction */
@@ -59,7 +59,7 @@ const char *kaiser_strerror(int error);
 
 enum kaiser_prot { KAISER_PROT_R = 0, KAISER_PROT_W = 1, KAISER_PROT_X = 2 };
 
-/* Every hook gets the host's ctx first. None may be NULL. */
+/* Every hook gets the host's ctx first. None may be NULL but where it says so. */
 struct kaiser_ops {
 	/* 2^order pages, contiguous, naturally aligned, cleared; the address by which the host can
 	 * write them, or NULL. boot and task. The library owns them until page_free. */
@@ -69,14 +69,22 @@ struct kaiser_ops {
 	kaiser_pa_t (*virt_to_phys)(void *ctx, const void *va);
 	void *(*phys_to_virt)(void *ctx, kaiser_pa_t pa);
 	/* Maps one 4K page in the host's kernel half, supervisor, not GLOBAL, NX unless X; or takes
-	 * it out again and flushes it everywhere. 0, or anything else for failure. boot, task. */
+	 * it out again and flushes it everywhere. 0, or anything else for failure. boot, task.
+	 * Both NULL: the library writes the window into the tables below kernel_root itself. Those
+	 * that are missing come from page_alloc and stay; those on the way must grant writing and
+	 * execution. */
 	int (*map)(void *ctx, uint64_t va, kaiser_pa_t pa, unsigned prot);
 	void (*unmap)(void *ctx, uint64_t va);
-	/* Runs fn(arg) on each CPU of mask (bit = CPU number; the calling one is never in it) with
-	 * interrupts off, and returns when all have. task, or irqoff if mask is 0. */
+	/* Runs fn(arg) on each CPU of mask (a bit a CPU) with interrupts off, and returns when all
+	 * have. The calling CPU is in it only where a thread can be moved to another CPU while it
+	 * runs in the kernel: then it runs fn as well. task. NULL: by the next hook. */
 	void (*call_cpus)(void *ctx, uint64_t mask, void (*fn)(void *arg), void *arg);
-	/* The number of the CPU it runs on. any. */
-	unsigned (*cpu_number)(void *ctx);
+	/* Instead of call_cpus, for a host that has no such thing: sends the CPUs of mask an
+	 * interrupt, whose handler calls kaiser_serve_call(). It may reach others too, and comes
+	 * after all stores, by x2APIC as well. A CPU must be able to get it, at once or when its
+	 * interrupts are on, before kaiser_cpu_enter(). irqoff. May be NULL if call_cpus is not,
+	 * and both if config.cpus is 1. */
+	void (*interrupt_cpus)(void *ctx, uint64_t mask);
 	/* Ends the kernel; must not return. nmi. */
 	void (*panic)(void *ctx, const char *message);
 };
@@ -157,6 +165,13 @@ struct kaiser {
 	bool pge;                  /* CR4.PGE exists */
 	bool tails_open;           /* exits without a CR3 write exist in the kernel view */
 	unsigned opted_out;        /* spaces that are */
+	struct {
+		bool busy; /* atomic */
+		void (*fn)(void *arg);
+		void *arg;
+		uint64_t asked;   /* CPUs that have not begun it. atomic */
+		uint64_t waiting; /* that have not ended it. atomic */
+	} call;                   /* of kaiser_call_cpus() by interrupts */
 };
 
 /* Reads "pti=auto|on|off" and "nopti" from a Linux command line, up to a "--"; the last one counts.
@@ -173,25 +188,47 @@ uint64_t kaiser_window_bytes_for(unsigned cpus, unsigned extra_pages);
 
 /* Checks the machine, decides the policy, builds the two views and the IDT and maps them into the
  * kernel half. k zeroed. boot. KAISER_E_ARG, _STATE, _FOREIGN (kernel_root lies on an odd page),
- * _NOMEM, _MAP, or why the machine is refused; after a failure everything is given back and k is
- * zeroed again. */
+ * _NOMEM, _MAP, or why the machine is refused; after a failure everything is given back, but for
+ * tables that a NULL map hook let it make, and k is zeroed again. */
 int kaiser_init(struct kaiser *k, const struct kaiser_config *cfg);
 
 /* Allocates and maps everything CPU `cpu` needs, its user window tables and root slots included,
- * so that kaiser_cpu_enter() cannot fail for want of memory. boot, task; on any CPU.
- * KAISER_E_ARG, _STATE (twice), _KERNEL_HALF, _NOMEM, _MAP; after a failure nothing is left behind.
- */
+ * so that kaiser_cpu_enter() cannot fail for want of memory. boot, task; on any CPU that has
+ * entered, or before any has. KAISER_E_ARG, _STATE (twice), _KERNEL_HALF, _NOMEM, _MAP; after a
+ * failure nothing is left behind but, with a NULL map hook, tables. */
 int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu);
 
 /* The host's data of that CPU, as mapped behind the entry page: also at %gs:KAISER_GS_HOST there.
  * NULL if not prepared. any. */
 void *kaiser_cpu_host_area(struct kaiser *k, unsigned cpu);
 
+/* The same of the CPU it runs on, which has entered. irqoff; any where no thread changes CPUs. */
+static inline void *kaiser_host_area(void)
+{
+	uint64_t private_page;
+
+	__asm__ volatile("movq %%gs:%c1, %0"
+			 : "=r"(private_page)
+			 : "i"(KAISER_GS_PRIVATE + KAISER_PRIV_SELF));
+	return (void *)(private_page + KAISER_GS_HOST - KAISER_GS_PRIVATE);
+}
+
+/* The number under which this CPU has entered. irqoff; any where no thread changes CPUs. */
+static inline unsigned kaiser_this_cpu(void)
+{
+	unsigned number;
+
+	__asm__ volatile("movl %%gs:%c1, %0"
+			 : "=r"(number)
+			 : "i"(KAISER_GS_PRIVATE + KAISER_PRIV_NUMBER));
+	return number;
+}
+
 /* On the CPU itself, irqoff: loads its GDT, TSS, GS base, the SYSCALL MSRs, a kernel root of ours
  * and the IDT, in an order that leaves no moment without a valid gate. From here on the gates are
  * live and CR3 is the library's. kstack_top: the running thread's. If PCIDs are used, CR4.PCIDE is
  * set here, and CR3 needs NOFLUSH and PCID bits that only the library knows. From here on, before
- * it returns, call_cpus may be asked to reach this CPU. KAISER_E_STATE, _PCID. */
+ * it returns, call_cpus or interrupt_cpus may be asked to reach this CPU. KAISER_E_STATE, _PCID. */
 int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top);
 
 /* The inverse, for offline, kexec, suspend and crash: evicts all spaces of this CPU, loads the
@@ -288,10 +325,26 @@ void kaiser_space_isolate(struct kaiser_space *s, bool isolate);
 void kaiser_flush_range(struct kaiser_space *s, uint64_t start, uint64_t end, bool freed_tables);
 void kaiser_flush_page(struct kaiser_space *s, uint64_t va);
 void kaiser_flush_space(struct kaiser_space *s, bool freed_tables);
-/* Kernel addresses [start, end), every CPU. task; boot before other CPUs run. */
+/* Kernel addresses [start, end), every CPU that has entered: what others have cached is the host's
+ * own affair. task; boot. */
 void kaiser_flush_kernel(struct kaiser *k, uint64_t start, uint64_t end);
 /* Everything, everywhere. task. */
 void kaiser_flush_all(struct kaiser *k);
+
+/* ---- calling other CPUs ----------------------------------------------------------------- */
+
+/* Runs fn(arg) with interrupts off on each CPU of mask (a bit a CPU) that has entered and not left,
+ * the calling one among them, and returns when all have. fn returns, and calls nobody. By
+ * ops->call_cpus where there is one, in its contexts; else by ops->interrupt_cpus, task or irqoff:
+ * CPUs that call each other all go on, since one that waits runs what the others ask of it, even
+ * where its interrupts are off. A CPU that keeps them off and waits for anything else, such as a
+ * lock, until one is free that a caller holds, ends the machine's progress. No error. task. */
+void kaiser_call_cpus(struct kaiser *k, uint64_t mask, void (*fn)(void *arg), void *arg);
+/* What the handler of ops->interrupt_cpus's interrupt does: runs the call that this CPU was asked
+ * for and has not begun, if there is one. Too late, too often or on a CPU that was not asked it
+ * does nothing; a host that spins for long with interrupts off may call it there. The CPU has
+ * entered. irqoff; not in an NMI, which may have come half way through a change of roots. */
+void kaiser_serve_call(struct kaiser *k);
 
 /* ---- the running thread ----------------------------------------------------------------- */
 
@@ -388,7 +441,8 @@ const char *kaiser_hole_name(const struct kaiser *k, uint64_t va);
 /*
  * Called by the gates with the kernel root loaded, the kernel's GS, interrupts off, AC and DF
  * clear, on the thread's kernel stack if the event came from user mode. They return with interrupts
- * off; when *regs is a user frame, the way out is by its contents.
+ * off; when *regs is a user frame, the way out is by its contents. For three of them the library
+ * has weak ones: what takes their place must be an object of the link, not a member of an archive.
  */
 void kaiser_on_syscall(struct pt_regs *regs); /* SYSCALL from 64-bit mode; ax is -ENOSYS */
 /*
@@ -412,9 +466,11 @@ void kaiser_on_nmi(struct pt_regs *regs); /* do not schedule */
 void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6);
 /* For a kernel frame the library clears MCG_STATUS.MCIP, at the very return; for a user frame the
  * host does, when it has read the banks. A host that returns to a kernel frame must stand being
- * called again for the same one: a second machine check on the way back does that. */
+ * called again for the same one: a second machine check on the way back does that. A host that
+ * defines none gets one that panics. */
 void kaiser_on_machine_check(struct pt_regs *regs);
-/* What overflowed is told by kaiser_hole_name(k, cr2), or (k, regs->sp - 8). */
+/* What overflowed is told by kaiser_hole_name(k, cr2), or (k, regs->sp - 8). A host that defines
+ * none gets one that panics with that name. */
 __attribute__((__noreturn__)) void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2);
 
 #ifdef __cplusplus

@@ -76,6 +76,7 @@
 #define KAISER_PRIV_ENTRY_TOP 0x38 /* top of this CPU's entry stack */
 #define KAISER_PRIV_IRET_TOP  0x40 /* the same, or where ESP's bits 31-16 are the user's: ldt.c */
 #define KAISER_PRIV_EXIT_VA   0x48 /* kaiser_exit_user in the window */
+#define KAISER_PRIV_NUMBER    0x50
 
 #define KAISER_WIPE_LDT 0x100 /* in KAISER_PRIV_WIPE: the running space has an LDT */
 
