@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use File::Basename qw(dirname);
 use Cwd qw(abs_path);
+use File::Temp qw(tempdir);
 
 chdir dirname(abs_path($0)) . '/..' or die;
 my $build = $ENV{BUILD} // 'build';
@@ -81,6 +82,54 @@ for my $label ($text{'docs/entry-paths.md'} =~ /\b(kaiser_[a-z0-9_]*[a-z0-9])\b/
 	push @bad, "docs/entry-paths.md: $label: not in the code" unless $word{$label};
 }
 result(\@bad, 'every file and identifier that a document names exists');
+
+# ---- numbers ----
+# What a document tells of the tree: file, pattern with the number, what it is, percent it may differ by.
+sub lines_of { my ($pattern, $file) = @_; return scalar grep { /$pattern/ } split /\n/, slurp($file) // '' }
+my $dir = tempdir(CLEANUP => 1);
+system "ar p $build/libkaiser.a template.S.o >$dir/t.o && objcopy -O binary -j .kaiser.text $dir/t.o $dir/text";
+sub used { my ($from, $bytes) = @_; # of the template: what is not int3 behind the last instruction
+	(my $part = substr slurp("$dir/text") // '', $from, $bytes) =~ s/\xcc+\z//;
+	return length $part }
+sub calls { return `size -A $dir/t.o` =~ /^\.kaiser\.patch\s+(\d+)/m ? $1 / 16 : 0 }
+sub size_of { my ($what) = @_;
+	open my $c, '>', "$dir/s.c" or die;
+	print $c "#include <kaiser/kaiser.h>\nchar x[sizeof($what)];\n";
+	close $c;
+	return `gcc -Ikaiser/include -c $dir/s.c -o $dir/s.o && nm -S $dir/s.o` =~ /^\w+ (\w+) B x/m ? hex $1 : 0 }
+sub objects { my ($pattern) = @_; my $n = 0; # text and constants, without unwinding tables
+	for (split /\n/, `size $build/libkaiser.a`) { my @f = split; $n += $f[3] if ($f[5] // '') =~ /$pattern/ }
+	return $n }
+my $seeds = sub { scalar(() = glob "tests/$_[0]/*.patch") };
+my @numbers = (
+	['DESIGN.md', qr/\*\*System calls\.\*\* (\d+),/, lines_of(qr/^SYSCALL\(/, 'kernel/sys/table.h'), 0],
+	['CHANGELOG.md', qr/(\d+) system calls of Linux/, lines_of(qr/^SYSCALL\(/, 'kernel/sys/table.h'), 0],
+	['DESIGN.md', qr/ (\d+) calls by i386's numbers/, lines_of(qr/^SYSCALL32\w*\(/, 'kernel/compat/table32.h'), 0],
+	['CHANGELOG.md', qr/(\d+) system calls of i386/, lines_of(qr/^SYSCALL32\w*\(/, 'kernel/compat/table32.h'), 0],
+	['DESIGN.md', qr/(\d+) seeded flush mistakes/, $seeds->('model/seeds'), 0],
+	['CHANGELOG.md', qr/(\d+) seeded flush mistakes/, $seeds->('model/seeds'), 0],
+	['CHANGELOG.md', qr/(\d+) named checks/, lines_of(qr/^\t\{"\w+", KAISER_/, 'kaiser/src/verify.c'), 0],
+	['DESIGN.md', qr/broken in (\d+) ways/, lines_of(qr/^\t(?:AMONG|ALONE)\(/, 'tests/unit/verify_breakages.c'), 0],
+	['docs/audit.md', qr/in (\d+) ways/, lines_of(qr/^\t(?:AMONG|ALONE)\(/, 'tests/unit/verify_breakages.c'), 0],
+	['DESIGN.md', qr/distances of (\d+) calls/, calls(), 0],
+	['README.md', qr/The entry code, ([\d,]+) lines/, scalar(split /\n/, `cat kaiser/entry/*`), 5],
+	['DESIGN.md', qr/gate text \| ([\d,]+) of its/, used(0, 4096), 2],
+	['DESIGN.md', qr/kernel text ([\d,]+) of 8,192/, used(4096, 8192), 2],
+	['DESIGN.md', qr/(\d+) bytes of `struct kaiser_space`/, size_of('struct kaiser_space'), 0],
+	['DESIGN.md', qr/([\d.]+) KB of `struct kaiser`/, size_of('struct kaiser') / 1000, 5],
+	['DESIGN.md', qr/about ([\d,]+) bytes of text and constants/, objects(qr/\.o$/), 5],
+	['DESIGN.md', qr/of them ([\d,]+) the template/, objects(qr/^template/), 5],
+	['DESIGN.md', qr/about ([\d,]+) the checks/, objects(qr/^verify/), 5],
+);
+@bad = ();
+for my $row (@numbers) {
+	my ($doc, $pattern, $is, $percent) = @$row;
+	my ($told) = $text{$doc} =~ $pattern;
+	if (!defined $told) { push @bad, "$doc: nothing matches $pattern"; next }
+	$told =~ s/,//g;
+	push @bad, "$doc: $pattern: told $told, is $is" if abs($told - $is) > $is * $percent / 100;
+}
+result(\@bad, 'numbers that tell of the tree are its own');
 
 # ---- commands ----
 # Run by a test of its own, or not to be run by one: pattern => where, or why.
