@@ -43,16 +43,16 @@ enum kaiser_error {
 	KAISER_E_FOREIGN = -3,     /* a foreign table that an NMI would misread: on an odd page */
 	KAISER_E_KERNEL_HALF = -4, /* a top-level entry of the kernel half changed after init */
 	/* The host could not give what was asked for. */
-	KAISER_E_NOMEM = -10,
+	KAISER_E_NOMEM = -10, /* the page_alloc hook gave nothing */
 	KAISER_E_MAP = -11, /* the map hook failed; without one, something is in the window's way */
 	/* This machine cannot be isolated; kaiser_strerror() names the feature. */
-	KAISER_E_FRED = -20,
+	KAISER_E_FRED = -20,  /* FRED is on: events come another way */
 	KAISER_E_GUEST = -21, /* SEV-ES or TDX guest: #VC or #VE may hit any instruction */
 	KAISER_E_SSS = -22,   /* supervisor shadow stacks are on */
-	KAISER_E_XENPV = -23,
-	KAISER_E_PCID = -24, /* this CPU lacks PCID, PGE or INVPCID, which the first one has */
+	KAISER_E_XENPV = -23, /* under Xen PV page tables are not the kernel's own */
+	KAISER_E_PCID = -24,  /* this CPU lacks PCID, PGE or INVPCID, which the first one has */
 };
-/* One sentence, static. nmi. */
+/* What is wrong, as one static sentence. nmi. */
 const char *kaiser_strerror(int error);
 
 /* ---- what the host provides ------------------------------------------------------------- */
@@ -91,6 +91,7 @@ struct kaiser_ops {
 
 enum kaiser_mode { KAISER_AUTO, KAISER_ON, KAISER_OFF };
 
+/* What kaiser_init() is told. */
 struct kaiser_config {
 	const struct kaiser_ops *ops; /* kept, not copied */
 	void *ctx;
@@ -121,6 +122,7 @@ struct kaiser_space;
 
 enum { KAISER_VECTORS = 256 };
 
+/* What was decided, and why. */
 struct kaiser_policy {
 	enum kaiser_mode asked;
 	bool isolate;            /* the decision; atomic */
@@ -183,13 +185,14 @@ bool kaiser_policy_parse_nopcid(const char *cmdline);
 
 /* Bytes of address space the window takes for that many CPUs, a multiple of 2 MiB. any. */
 uint64_t kaiser_window_bytes(unsigned cpus);
-/* The same with room for extra mappings: config.extra_pages. any. */
+/* As kaiser_window_bytes(), with room for extra mappings: config.extra_pages. any. */
 uint64_t kaiser_window_bytes_for(unsigned cpus, unsigned extra_pages);
 
 /* Checks the machine, decides the policy, builds the two views and the IDT and maps them into the
- * kernel half. k zeroed. boot. KAISER_E_ARG, _STATE, _FOREIGN (kernel_root lies on an odd page),
- * _NOMEM, _MAP, or why the machine is refused; after a failure everything is given back, but for
- * tables that a NULL map hook let it make, and k is zeroed again. */
+ * kernel half. *k is zeroed before. boot. KAISER_E_ARG, _STATE, _FOREIGN (kernel_root lies on an
+ * odd page), _NOMEM, _MAP, or why the machine is refused: _FRED, _GUEST, _SSS, _XENPV; after a
+ * failure everything is given back, but for tables that a NULL map hook let it make, and k is
+ * zeroed again. */
 int kaiser_init(struct kaiser *k, const struct kaiser_config *cfg);
 
 /* Allocates and maps everything CPU `cpu` needs, its user window tables and root slots included,
@@ -202,7 +205,8 @@ int kaiser_cpu_prepare(struct kaiser *k, unsigned cpu);
  * NULL if not prepared. any. */
 void *kaiser_cpu_host_area(struct kaiser *k, unsigned cpu);
 
-/* The same of the CPU it runs on, which has entered. irqoff; any where no thread changes CPUs. */
+/* The host's data of the CPU it runs on, which has entered. irqoff; any where no thread changes
+ * CPUs. */
 static inline void *kaiser_host_area(void)
 {
 	uint64_t private_page;
@@ -224,16 +228,17 @@ static inline unsigned kaiser_this_cpu(void)
 	return number;
 }
 
-/* On the CPU itself, irqoff: loads its GDT, TSS, GS base, the SYSCALL MSRs, a kernel root of ours
- * and the IDT, in an order that leaves no moment without a valid gate. From here on the gates are
- * live and CR3 is the library's. kstack_top: the running thread's. If PCIDs are used, CR4.PCIDE is
- * set here, and CR3 needs NOFLUSH and PCID bits that only the library knows. From here on, before
- * it returns, call_cpus or interrupt_cpus may be asked to reach this CPU. KAISER_E_STATE, _PCID. */
+/* Brings the CPU it runs on into service: loads its GDT, TSS, GS base, the SYSCALL MSRs, a kernel
+ * root of ours and the IDT, in an order that leaves no moment without a valid gate. From here on
+ * the gates are live and CR3 is the library's. kstack_top: the running thread's. If PCIDs are used,
+ * CR4.PCIDE is set here, and CR3 needs NOFLUSH and PCID bits that only the library knows. From here
+ * on, before it returns, call_cpus or interrupt_cpus may be asked to reach this CPU. irqoff.
+ * KAISER_E_STATE, _PCID. */
 int kaiser_cpu_enter(struct kaiser *k, unsigned cpu, uint64_t kstack_top);
 
-/* The inverse, for offline, kexec, suspend and crash: evicts all spaces of this CPU, loads the
- * host's kernel_root, clears CR4.PCIDE if PCIDs were used, and takes the CPU out of every mask. The
- * IDT stays. irqoff. */
+/* Takes this CPU out of service, for offline, kexec, suspend and crash: evicts all spaces of this
+ * CPU, loads the host's kernel_root, clears CR4.PCIDE if PCIDs were used, and takes the CPU out of
+ * every mask. The IDT stays. irqoff. */
 void kaiser_cpu_leave(struct kaiser *k);
 
 /* Loads a table that is not ours (EFI, AP bring-up, kexec): physical address of a top-level table,
@@ -245,7 +250,8 @@ int kaiser_load_foreign(struct kaiser *k, kaiser_pa_t root);
 
 /* ---- spaces ----------------------------------------------------------------------------- */
 
-/* top: 4 KiB aligned, its user half empty, owned by the host. any. KAISER_E_ARG. */
+/* Makes *s the space of a top-level table of the host's. top: 4 KiB aligned, its user half empty,
+ * owned by the host. any. KAISER_E_ARG. */
 int kaiser_space_init(struct kaiser *k, struct kaiser_space *s, uint64_t *top);
 
 /* Writes one top-level entry of the user half, in the host's table and in the roots of every CPU
@@ -281,54 +287,59 @@ unsigned kaiser_space_get_ldt(const struct kaiser_space *s, uint64_t *descriptor
 
 /* ---- what user roots map besides ---------------------------------------------------------- */
 
-/* Memory that hardware needs in user mode, such as a debug store: `pages` pages from va on, which
- * the host owns (each by ops->virt_to_phys), become visible under the kernel roots of all CPUs and
- * the user roots of this one, supervisor, never executable, at *at in the window. prot:
+/* Shows user mode memory that hardware needs, such as a debug store: `pages` pages from va on,
+ * which the host owns (each by ops->virt_to_phys), become visible under the kernel roots of all
+ * CPUs and the user roots of this one, supervisor, never executable, at *at in the window. prot:
  * KAISER_PROT_R or _W. User mode may read them by a side channel: no address and no secret may be
  * in them. The host serialises calls. task; boot. KAISER_E_ARG, _NOMEM, _MAP; _STATE: no room
  * (config.extra_pages, and eight ranges a CPU). */
 int kaiser_extra_add(struct kaiser *k, unsigned cpu, void *va, unsigned pages, unsigned prot,
 		     uint64_t *at);
-/* Takes such a range out again, flushed everywhere when it returns. task. KAISER_E_ARG. */
+/* Takes a range of kaiser_extra_add() out again, flushed everywhere when it returns. task.
+ * KAISER_E_ARG. */
 int kaiser_extra_remove(struct kaiser *k, unsigned cpu, uint64_t at);
 
 /* ---- I/O ports ---------------------------------------------------------------------------- */
 
 #define KAISER_IOMAP_BYTES 8192 /* a bit a port; set: not allowed */
 
-/* Before the first kaiser_iomap_load(): three pages for each CPU, prepared or to be. The host
+/* Gives each CPU, prepared or to be, the three pages that kaiser_iomap_load() needs. The host
  * serialises it with kaiser_cpu_prepare(). task. KAISER_E_NOMEM, _MAP; it may be tried again. */
 int kaiser_iomap_enable(struct kaiser *k);
-/* The ports that user mode may use on this CPU from its next exit on; NULL: none. They are copied,
- * unless this CPU has had them last: id, never 0, stands for what they are. kaiser_space_switch()
- * to another space takes them away, so set them after it, at each switch of threads. irqoff. */
+/* Sets the ports that user mode may use on this CPU from its next exit on; NULL: none. They are
+ * copied, unless this CPU has had them last: id, never 0, stands for what they are.
+ * kaiser_space_switch() to another space takes them away, so set them after it, at each switch of
+ * threads. irqoff. */
 void kaiser_iomap_load(struct kaiser *k, const uint64_t denied[KAISER_IOMAP_BYTES / 8],
 		       uint64_t id);
 
 /* ---- isolation on and off, at run time --------------------------------------------------- */
 /* The host serialises these two, and kaiser_space_evict() of a space that opted out. */
 
-/* For the machine: KAISER_AUTO asks the CPU again. When it returns, user mode of every CPU runs as
- * decided. One call of each CPU, whatever it runs. Off costs nothing at the gates: no CR3 write.
- * Who may ask for it is the host's affair: it exposes all of the kernel to every process. task. */
+/* Switches isolation of the machine: KAISER_AUTO asks the CPU again. When it returns, user mode of
+ * every CPU runs as decided. One call of each CPU, whatever it runs. Off costs nothing at the
+ * gates: no CR3 write. Who may ask for it is the host's affair: it exposes all of the kernel to
+ * every process. task. */
 void kaiser_set_mode(struct kaiser *k, enum kaiser_mode mode);
 
-/* For one space: false runs it without isolation whatever the mode, true ends that. It is the space
- * that opts out, all threads in it; a new space is isolated, so that what a child or an exec
- * inherits is the host's affair. Calls the CPUs that run it. task. */
+/* Switches isolation of one space: false runs it without isolation whatever the mode, true ends
+ * that. It is the space that opts out, all threads in it; a new space is isolated, so that what a
+ * child or an exec inherits is the host's affair. Calls the CPUs that run it. task. */
 void kaiser_space_isolate(struct kaiser_space *s, bool isolate);
 
 /* ---- flushes: after the host has changed its tables ------------------------------------- */
 
-/* [start, end) of s, page aligned, on every CPU that runs it. freed_tables: page-table pages will
- * be freed, so CPUs that hold s lazily must forget it too. task. */
+/* Flushes [start, end) of s, page aligned, on every CPU that runs it. freed_tables: page-table
+ * pages will be freed, so CPUs that hold s lazily must forget it too. task. */
 void kaiser_flush_range(struct kaiser_space *s, uint64_t start, uint64_t end, bool freed_tables);
+/* Flushes one page of s on every CPU that runs it; no table is freed. task. */
 void kaiser_flush_page(struct kaiser_space *s, uint64_t va);
+/* Flushes all of s on every CPU that runs it. freed_tables: as for kaiser_flush_range(). task. */
 void kaiser_flush_space(struct kaiser_space *s, bool freed_tables);
-/* Kernel addresses [start, end), every CPU that has entered: what others have cached is the host's
- * own affair. task; boot. */
+/* Flushes kernel addresses [start, end) on every CPU that has entered: what others have cached is
+ * the host's own affair. task; boot. */
 void kaiser_flush_kernel(struct kaiser *k, uint64_t start, uint64_t end);
-/* Everything, everywhere. task. */
+/* Flushes everything, everywhere, what the host made GLOBAL too. task. */
 void kaiser_flush_all(struct kaiser *k);
 
 /* ---- calling other CPUs ----------------------------------------------------------------- */
@@ -340,16 +351,16 @@ void kaiser_flush_all(struct kaiser *k);
  * where its interrupts are off. A CPU that keeps them off and waits for anything else, such as a
  * lock, until one is free that a caller holds, ends the machine's progress. No error. task. */
 void kaiser_call_cpus(struct kaiser *k, uint64_t mask, void (*fn)(void *arg), void *arg);
-/* What the handler of ops->interrupt_cpus's interrupt does: runs the call that this CPU was asked
- * for and has not begun, if there is one. Too late, too often or on a CPU that was not asked it
+/* Runs the call that this CPU was asked for and has not begun, if there is one: what the handler of
+ * ops->interrupt_cpus's interrupt does. Too late, too often or on a CPU that was not asked it
  * does nothing; a host that spins for long with interrupts off may call it there. The CPU has
  * entered. irqoff; not in an NMI, which may have come half way through a change of roots. */
 void kaiser_serve_call(struct kaiser *k);
 
 /* ---- the running thread ----------------------------------------------------------------- */
 
-/* The stack that the next entry from user mode of this CPU uses: `top` is its end, 16-byte aligned.
- * The pt_regs of the entry ends KAISER_KSTACK_PAD below it. irqoff. */
+/* Sets the stack that the next entry from user mode of this CPU uses: `top` is its end, 16-byte
+ * aligned. The pt_regs of the entry ends KAISER_KSTACK_PAD below it. irqoff. */
 static inline void kaiser_set_kernel_stack(uint64_t top)
 {
 	__asm__ volatile("movq %0, %%gs:%c1" ::"r"(top - KAISER_KSTACK_PAD),
@@ -369,8 +380,8 @@ static inline uint64_t kaiser_kernel_stack(void)
 	return v + KAISER_KSTACK_PAD;
 }
 
-/* The three TLS entries of this CPU's GDT (selectors 0x63, 0x6b, 0x73; AMD volume 2, 4.8). Each is
- * 0 or a data segment of ring 3; it is marked accessed, since the GDT is read-only. Segment
+/* Sets the three TLS entries of this CPU's GDT (selectors 0x63, 0x6b, 0x73; AMD volume 2, 4.8).
+ * Each is 0 or a data segment of ring 3; it is marked accessed, since the GDT is read-only. Segment
  * registers are the caller's to load afterwards. kaiser_space_switch() to another space empties
  * them, so set them after it, at each switch of threads. irqoff. KAISER_E_ARG: nothing was changed.
  */
@@ -417,7 +428,7 @@ struct kaiser_stats {
 	uint64_t top_writes;
 	uint64_t mode_turns; /* slots turned between isolated and not */
 };
-/* Summed over all CPUs. any. */
+/* Counts, summed over all CPUs. any. */
 void kaiser_stats(struct kaiser *k, struct kaiser_stats *st);
 
 struct kaiser_slot_info {
@@ -425,7 +436,7 @@ struct kaiser_slot_info {
 	kaiser_pa_t kernel_root, user_root;
 	bool loaded, isolated;
 };
-/* Slot `slot` of CPU `cpu`: false when there is none such. any. */
+/* What slot `slot` of CPU `cpu` holds; false when there is none such. any. */
 bool kaiser_slot_info(struct kaiser *k, unsigned cpu, unsigned slot, struct kaiser_slot_info *si);
 
 /* Prints the last transitions of CPU `cpu`, oldest first, one line each. Nothing unless built with
@@ -444,7 +455,9 @@ const char *kaiser_hole_name(const struct kaiser *k, uint64_t va);
  * off; when *regs is a user frame, the way out is by its contents. For three of them the library
  * has weak ones: what takes their place must be an object of the link, not a member of an archive.
  */
-void kaiser_on_syscall(struct pt_regs *regs); /* SYSCALL from 64-bit mode; ax is -ENOSYS */
+
+/* SYSCALL from 64-bit mode. ax is -ENOSYS, orig_ax the number. */
+void kaiser_on_syscall(struct pt_regs *regs);
 /*
  * A 32-bit system call; only if kaiser_config.ia32 was set, and then vector 0x80 serves nothing
  * else. orig_ax is EAX, zero-extended; ax is -ENOSYS. Only the lower halves of registers are meant.
@@ -459,18 +472,21 @@ void kaiser_on_ia32(struct pt_regs *regs, unsigned how);
 /* Any vector but 1, 2, 8 and 18. regs->orig_ax is the error code where there is one, else of no
  * meaning. For #PF, CR2 is still untouched. */
 void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector);
-/* From user mode: the thread's stack. From kernel mode: a stack of their own, and whatever was
- * interrupted may be in any state: take no lock that anything else takes. */
-void kaiser_on_nmi(struct pt_regs *regs); /* do not schedule */
-/* DR7 was cleared (it is put back for a kernel frame; the host's to set for a user one). */
+/* An NMI, also for one that came while it ran. From user mode it runs on the thread's stack. From
+ * kernel mode it has a stack of its own, and whatever was interrupted may be in any state: take no
+ * lock that anything else takes. Do not schedule. */
+void kaiser_on_nmi(struct pt_regs *regs);
+/* #DB. From kernel mode: as kaiser_on_nmi(). DR7 was cleared (it is put back for a kernel frame;
+ * the host's to set for a user one). */
 void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6);
-/* For a kernel frame the library clears MCG_STATUS.MCIP, at the very return; for a user frame the
- * host does, when it has read the banks. A host that returns to a kernel frame must stand being
- * called again for the same one: a second machine check on the way back does that. A host that
- * defines none gets one that panics. */
+/* #MC. From kernel mode: as kaiser_on_nmi(). For a kernel frame the library clears MCG_STATUS.MCIP,
+ * at the very return; for a user frame the host does, when it has read the banks. A host that
+ * returns to a kernel frame must stand being called again for the same one: a second machine check
+ * on the way back does that. A host that defines none gets one that panics. */
 void kaiser_on_machine_check(struct pt_regs *regs);
-/* What overflowed is told by kaiser_hole_name(k, cr2), or (k, regs->sp - 8). A host that defines
- * none gets one that panics with that name. */
+/* #DF, on a stack of its own, from either mode; must not return. What overflowed is told by
+ * kaiser_hole_name(k, cr2), or (k, regs->sp - 8). A host that defines none gets one that panics
+ * with that name. */
 __attribute__((__noreturn__)) void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2);
 
 #ifdef __cplusplus

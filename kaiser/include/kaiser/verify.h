@@ -148,8 +148,8 @@ struct kaiser_finding {
 	const char *name; /* of the allowed range or the table concerned, or NULL */
 };
 
-/* "<check>: <text>", and " (<name>)" if there is a name; no address in it. Returns the length;
- * always terminated if n > 0. */
+/* Writes a finding as one line: "<check>: <text>", and " (<name>)" if there is a name; no address
+ * in it. Returns the length; always terminated if n > 0. any. */
 size_t kaiser_finding_text(const struct kaiser_finding *f, char *buf, size_t n);
 
 struct kaiser_sink {
@@ -213,7 +213,7 @@ int kaiser_walk(const struct kaiser_machine *m, uint64_t root, enum kaiser_half 
 bool kaiser_translate(const struct kaiser_machine *m, uint64_t root, uint64_t va,
 		      struct kaiser_visit *v);
 
-/* 4 or 5, by CR4; 4 if that is not known. */
+/* Levels of page tables: 4 or 5, by CR4; 4 if that is not known. any. */
 unsigned kaiser_levels(const struct kaiser_machine *m);
 
 /* Pages of 4 KiB that the user root maps for the kernel's use: all in the kernel half, and those
