@@ -181,6 +181,17 @@ static int look_at_page(struct storm *s, uint8_t *page)
 	return r;
 }
 
+int storm_outer_page(struct storm *s, const struct storm_run *run)
+{
+	struct storm_memory *m = &s->base.memory;
+
+	for (const struct storm_run *r = run; r->outer; r = r->outer)
+		if (r->outer->step[r->at].cpl == 3)
+			return look_at_page(s, m->left);
+	memcpy(m->left, m->page, sizeof(m->left));
+	return 0;
+}
+
 static bool memory_differs(struct storm *s)
 {
 	const struct storm_memory *m = &s->base.memory;
@@ -213,7 +224,8 @@ static bool page_differs(struct storm *s, const uint8_t *page)
 
 	for (uint64_t i = s->c.wiped[0]; m->residue && i < s->c.wiped[1]; i += 8) {
 		/* What an earlier path left there may be gone. */
-		if (!word(page, i) || word(page, i) == word(m->page, i) || word(m->page_noise, i))
+		if (!word(page, i) || word(page, i) == word(m->page, i) ||
+		    word(page, i) == word(m->left, i) || word(m->page_noise, i))
 			continue;
 		snprintf(s->what, sizeof(s->what),
 			 "the entry page at +%#" PRIx64 " still holds %#" PRIx64

@@ -82,13 +82,21 @@ static int open_guest(struct storm *s, const struct storm_setup *setup, const ch
 	return r ? fail(s->guest.error) : 0;
 }
 
+/* The way that the run's sweeps take, and what its outer events alone leave. */
+static int record(struct storm *s, struct storm_run *run)
+{
+	int r = storm_record(s, run);
+
+	return r ? r : storm_outer_page(s, run);
+}
+
 /* The guest is spoilt: a new one, and the way to the points anew, since addresses may differ. */
 static int again(struct storm *s, struct storm_run *run)
 {
 	if (run->outer) {
 		int r = again(s, run->outer);
 
-		return r ? r : storm_record(s, run);
+		return r ? r : record(s, run);
 	}
 	storm_guest_close(s);
 	int r = open_guest(s, s->setup, s->append);
@@ -96,7 +104,7 @@ static int again(struct storm *s, struct storm_run *run)
 	if (!r)
 		r = storm_baseline(s, run->path);
 	if (!r)
-		r = storm_record(s, run);
+		r = record(s, run);
 	return r ? fail(s->guest.error[0] ? s->guest.error : s->what) : 0;
 }
 
@@ -220,7 +228,7 @@ static int nest(struct storm *s, struct storm_run *run, const struct spec *spec,
 		if (o->levels ? level < o->count && o->list[level] != k
 			      : !storm_chosen(o, index++, k))
 			continue;
-		r = storm_record(s, &inner);
+		r = record(s, &inner);
 		if (r == 1) {
 			snprintf(s->what, sizeof(s->what), "the path does not end after %s",
 				 spec->event[level]->name);
@@ -236,7 +244,7 @@ static int nest(struct storm *s, struct storm_run *run, const struct spec *spec,
 		if (r)
 			return r;
 	}
-	return 0;
+	return run->outer ? 0 : storm_outer_page(s, run);
 }
 
 static int one_path(struct storm *s, const struct plan *p, const struct storm_path *path,
@@ -249,7 +257,7 @@ static int one_path(struct storm *s, const struct plan *p, const struct storm_pa
 
 	s->total.paths++;
 	if (!r)
-		r = storm_record(s, &run);
+		r = record(s, &run);
 	if (r == 1) {
 		/* The kernel does not stand this path even without an event. */
 		storm_failure(s, &run, NULL, 0);

@@ -219,6 +219,7 @@ struct storm_memory {
 	size_t size;
 	uint64_t residue; /* address of the entry page */
 	uint8_t page[4096], page_noise[4096];
+	uint8_t left[4096]; /* what the outer events alone leave there */
 };
 
 struct storm_baseline {
@@ -228,6 +229,9 @@ struct storm_baseline {
 
 /* An undisturbed run's end, three times. */
 int storm_baseline(struct storm *s, const struct storm_path *path);
+/* At home after a recorded run: keeps what outer events that hit user mode left in the entry page,
+ * that mode's own values. 0, 2. */
+int storm_outer_page(struct storm *s, const struct storm_run *run);
 /* One point: 0 as it should, 1 a failure (in s->what), 2 the guest or QEMU is gone. */
 int storm_point(struct storm *s, struct storm_run *run, const struct storm_event *event,
 		unsigned k);
