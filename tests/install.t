@@ -137,9 +137,28 @@ copied() ( # compiler; in a shell of its own: it changes the folder
 		"$1" -std=c11 -O2 -ffreestanding -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 			-Iinclude -Isrc -c "$f" -o "$(echo "$f" | tr / _).o" || exit 1
 	done
+	# What a compiler may ask any freestanding program for.
+	printf '%s\n' '#include <stddef.h>' \
+		'void *memcpy(void *d, const void *s, size_t n) { char *p = d; const char *q = s; while (n--) *p++ = *q++; return d; }' \
+		'void *memset(void *d, int c, size_t n) { char *p = d; while (n--) *p++ = (char)c; return d; }' >mem.c
+	"$1" -O2 -ffreestanding -fno-builtin -mno-red-zone -mgeneral-regs-only -c mem.c || exit 1
+	ar rcs libkaiser.a ./*.o
+	# What pkg-config would say of a tree with the folder in it.
+	cat >pkg-config <<-END
+		#!/bin/sh
+		case \$1 in
+		--cflags) echo "-I$tmp/copied/include" ;;
+		--libs) echo "$tmp/copied/libkaiser.a" ;;
+		*) echo "$tmp/copied" ;;
+		esac
+	END
+	chmod +x pkg-config
+	make -s -C "$tmp/tiny-$1" clean
+	make -s -C "$tmp/tiny-$1" CC="$1" PKG_CONFIG="$tmp/copied/pkg-config"
 )
 for cc in gcc clang; do
-	check "the copied folder builds by that list with $cc" copied $cc
+	check "the copied folder builds by that list with $cc and the documented flags, and a kernel links it" copied $cc
+	check "... which runs, isolated" boot "$tmp/tiny-$cc/tinyhost.elf" 2 pti=on
 done
 
 # ---- uninstall ----
