@@ -131,6 +131,10 @@ for my $row (@numbers) {
 }
 result(\@bad, 'numbers that tell of the tree are its own');
 
+# ---- words of the kernel's command line ----
+my %option = map { $_ => 1 } $code =~ /cmdline_\w+\((?:[^()"]*, )?"([a-z_0-9]+)"/g;
+result([grep { $text{'README.md'} !~ /`$_\b/ } sort keys %option], "README.md has each word of the kernel's command line");
+
 # ---- commands ----
 # Run by a test of its own, or not to be run by one: pattern => where, or why.
 my @elsewhere = (
