@@ -23,6 +23,7 @@ static const char *const known[] = {
 	"debug_frames",
 	"debug_mce_continue",
 	"debug_nmi_iret",
+	"unknown_nmi_panic",
 	"acpi",
 	"debug",
 	"earlycon",

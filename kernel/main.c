@@ -95,6 +95,7 @@ noreturn void kernel_main(const struct boot_info *bi)
 		       (unsigned long)boot.image_base, (unsigned long)boot.window_base,
 		       (unsigned long)boot.direct_map_base);
 	sweep_init();
+	traps_init();
 	syscall_init();
 	cpu_features_init();
 	page_init(&boot);

@@ -15,6 +15,11 @@ in_image() {
 	printf '%x\n' $((template + 0x$1 - 0xc0001000))
 }
 
+# An address of the kernel's text in the image: where that runs.
+in_kernel() {
+	echo "ffffffff81${1#??????????}"
+}
+
 # The second instruction of the gate there (an address of the image): the debugger takes an event and
 # runs one instruction in one step.
 second() {
@@ -33,7 +38,7 @@ held() {
 path_image() { # path, kernel's words, [gcc's words]
 	gcc -nostdlib -static -no-pie -DSELECTED=do_"$1" "${@:3}" -o "$tmp/paths" user/sweep/paths.S &&
 		scripts/initramfs.sh -o "$tmp/initrd" -i "$tmp/paths" &&
-		scripts/iso.sh -o "$tmp/iso" -k "$build/kaiser.elf" -i "$tmp/initrd" -a "nokaslr $2" || exit 1
+		scripts/iso.sh -o "$tmp/iso" -k "${kernel:-$build/kaiser.elf}" -i "$tmp/initrd" -a "nokaslr $2" || exit 1
 }
 
 # What shows all of a state.

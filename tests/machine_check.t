@@ -3,7 +3,8 @@
 # Machine checks from QEMU's monitor at user/tests/mce.c: one in a process's memory costs that process
 # alone; one with a corrupt context stops the machine, which names bank and status and, in a debug
 # build, shows the transition trace: the program took every way into the kernel. Only an NMI is not
-# looked for, since it cannot be timed from outside into the trace's 64 places. Both configurations.
+# looked for, since it cannot be timed from outside into the trace's 64 places: tests/nmi_trace.t does. Both
+# configurations.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}

@@ -44,6 +44,9 @@ void trap_exception(struct pt_regs *regs, unsigned vector);
 void trap_debug(struct pt_regs *regs, uint64_t dr6);
 void trap_machine_check(struct pt_regs *regs); /* sys/machine_check.c */
 noreturn void trap_double_fault(struct pt_regs *regs, uint64_t cr2);
+/* With "unknown_nmi_panic", Linux's word, an NMI that nobody here sent is a panic: what a hung
+ * machine does can then be asked for from outside. */
 void trap_nmi(struct pt_regs *regs);
+void traps_init(void);
 
 #endif

@@ -24,6 +24,8 @@
 /* Then the call says EFAULT: whoever is to die may wait for something that the caller holds. */
 #define OOM_TRIES 400
 
+static bool nmi_panics;
+
 struct fault_kind {
 	uint8_t sig, code;
 	const char *name;
@@ -211,9 +213,16 @@ void trap_double_fault(struct pt_regs *regs, uint64_t cr2)
 	panic("double fault at %016lx, sp %016lx, cr2 %016lx", regs->ip, regs->sp, cr2);
 }
 
-void trap_nmi(unused struct pt_regs *regs)
+void traps_init(void)
+{
+	nmi_panics = cmdline_has("unknown_nmi_panic");
+}
+
+void trap_nmi(struct pt_regs *regs)
 {
 	cpu_nmi_check();
+	if (nmi_panics)
+		panic("NMI at %04lx:%016lx", regs->cs, regs->ip);
 	sweep_in_nmi();
 	this_cpu()->nmi_count++;
 }
