@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "place.h"
 #include "places.h"
 
-/* dir is seen from the command's folder. */
+/* dir is seen from the command's folder. A chroot may have no /proc: then by what was executed. */
 static const char *from_here(char path[PLACE_SIZE], const char *dir, const char *name)
 {
-	char here[PLACE_SIZE / 2];
-	ssize_t n = readlink("/proc/self/exe", here, sizeof(here) - 1);
-	char *slash;
+	const char *file = access("/proc/self/exe", F_OK) ? (const char *)getauxval(AT_EXECFN)
+							  : "/proc/self/exe";
+	char *here = realpath(file, NULL), *slash = here ? strrchr(here, '/') : NULL;
 
-	here[n > 0 ? n : 0] = 0;
-	slash = strrchr(here, '/');
 	if (slash)
 		*slash = 0;
-	if (snprintf(path, PLACE_SIZE, "%s/%s%s", here, dir, name) >= PLACE_SIZE)
+	if (snprintf(path, PLACE_SIZE, "%s/%s%s", here ? here : ".", dir, name) >= PLACE_SIZE)
 		*path = 0;
+	free(here);
 	return path;
 }
 
