@@ -14,7 +14,7 @@ cp "$debs"/*.deb "$kernel" "$root/debs/"
 chroot "$root" sh -eu <<'END'
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends /debs/*.deb qemu-system-x86 gcc make pkg-config libc6-dev >/tmp/apt.log 2>&1 || {
+apt-get install -y -qq --no-install-recommends --reinstall /debs/*.deb qemu-system-x86 gcc make pkg-config libc6-dev >/tmp/apt.log 2>&1 || {
 	tail /tmp/apt.log
 	exit 1
 }
