@@ -13,7 +13,7 @@ VERSION    := $(call version_of,MAJOR).$(call version_of,MINOR).$(call version_o
 $(BUILD)/kaiser.pc: kaiser/kaiser.pc.in kaiser/include/kaiser/version.h mk/install.mk FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@prefix@|$(PREFIX)|; s|@includedir@|$(INCLUDEDIR)|; s|@libdir@|$(LIBDIR)|' \
-	  -e 's|@datadir@|$(DATADIR)|; s|@version@|$(VERSION)|' $< >$@
+	  -e 's|@datadir@|$(DATADIR)|; s|@version@|$(VERSION)|' $< >$@.$$$$ && mv $@.$$$$ $@
 
 # What kaiser bench and kaiser storm need beside themselves.
 TOOL_FILES := $(addprefix $(BUILD)/,bench.cpio.gz kaiser-bench.so user/paths)

@@ -13,9 +13,9 @@ tools: ## Build the kaiser command (build/kaiser --help)
 # The way from the command's folder to what is installed for it; another PREFIX need not change it.
 $(BUILD)/places.h: FORCE
 	@mkdir -p $(@D)
-	@printf '#define PLACE_%s "%s"\n' LIB "$$(realpath -ms --relative-to=$(BINDIR) $(LIBDIR)/kaiser)" \
-	  DATA "$$(realpath -ms --relative-to=$(BINDIR) $(DATADIR)/kaiser)" >$@.new
-	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
+	@new=$@.$$$$; printf '#define PLACE_%s "%s"\n' LIB "$$(realpath -ms --relative-to=$(BINDIR) $(LIBDIR)/kaiser)" \
+	  DATA "$$(realpath -ms --relative-to=$(BINDIR) $(DATADIR)/kaiser)" >$$new; \
+	  cmp -s $@ $$new && rm $$new || mv $$new $@
 
 $(BUILD)/kaiser: $(KAISER_SRC) $(KAISER_HDR) $(BUILD)/places.h
 	@mkdir -p $(@D)
