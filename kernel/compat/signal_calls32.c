@@ -116,13 +116,13 @@ SYSCALL3(ia32_sigsuspend, uint32_t, unused1, uint32_t, unused2, uint32_t, mask)
 	return sigsuspend(mask);
 }
 
-static int info_from_user(uint64_t va, int sig, struct siginfo *info)
+int ia32_siginfo_from_user(uint64_t va, struct siginfo *info)
 {
 	struct siginfo32 u;
 
 	if (copy_from_user(&u, va, sizeof(u)) != 0)
 		return -EFAULT;
-	*info = (struct siginfo){.signo = sig,
+	*info = (struct siginfo){.signo = u.signo,
 				 .err = u.err,
 				 .code = u.code,
 				 .pid = u.pid,
@@ -131,6 +131,14 @@ static int info_from_user(uint64_t va, int sig, struct siginfo *info)
 				 .addr = u.addr,
 				 .value = u.value};
 	return 0;
+}
+
+static int info_from_user(uint64_t va, int sig, struct siginfo *info)
+{
+	int err = ia32_siginfo_from_user(va, info);
+
+	info->signo = sig;
+	return err;
 }
 
 SYSCALL3(ia32_rt_sigqueueinfo, int, pid, int, sig, uint64_t, va)

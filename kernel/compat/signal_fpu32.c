@@ -56,31 +56,40 @@ uint64_t ia32_fpu_bytes(void)
 	return signal_fpu_bytes();
 }
 
+void ia32_fsave_get(const void *area, struct fsave32 *s)
+{
+	struct fxsave fx;
+
+	memcpy(&fx, area, sizeof(fx));
+	memset(s, 0, sizeof(*s));
+	s->cw = fx.cw | 0xffff0000;
+	s->sw = fx.sw | 0xffff0000;
+	s->tags = long_tags(&fx);
+	s->ip = (uint32_t)fx.ip;
+	s->cs_opcode = KAISER_USER32_CS | (uint32_t)fx.opcode << 16;
+	s->data = (uint32_t)fx.data;
+	s->ds = KAISER_USER_DS | 0xffff0000;
+	for (unsigned i = 0; i < 8; i++)
+		memcpy(s->st[i], fx.st[i].value, sizeof(s->st[i]));
+	s->status = fx.sw;
+}
+
 int ia32_fpu_to_user(uint64_t va)
 {
 	struct fsave32 s;
-	struct fxsave fx;
 	int err = signal_fpu_to_user(va + sizeof(s));
 
 	if (err)
 		return err;
-	memcpy(&fx, current->fpu, sizeof(fx)); /* just saved there, and not run since */
-	memset(&s, 0, sizeof(s));
-	s.cw = fx.cw | 0xffff0000;
-	s.sw = fx.sw | 0xffff0000;
-	s.tags = long_tags(&fx);
-	s.ip = (uint32_t)fx.ip;
-	s.cs_opcode = KAISER_USER32_CS | (uint32_t)fx.opcode << 16;
-	s.data = (uint32_t)fx.data;
-	s.ds = KAISER_USER_DS | 0xffff0000;
-	for (unsigned i = 0; i < 8; i++)
-		memcpy(s.st[i], fx.st[i].value, sizeof(s.st[i]));
-	s.status = fx.sw;
+	ia32_fsave_get(current->fpu, &s); /* just saved there, and not run since */
 	return copy_to_user(va, &s, sizeof(s));
 }
 
-static void x87_from(struct fxsave *fx, const struct fsave32 *s)
+void ia32_fsave_set(void *area, const struct fsave32 *s)
 {
+	enum { OFF_XSTATE_BV = 512, XSTATE_X87 = 1 };
+	struct fxsave *fx = area;
+
 	fx->cw = (uint16_t)s->cw;
 	fx->sw = (uint16_t)s->sw;
 	fx->tags = 0;
@@ -92,13 +101,13 @@ static void x87_from(struct fxsave *fx, const struct fsave32 *s)
 	fx->data = s->data;
 	for (unsigned i = 0; i < 8; i++)
 		memcpy(fx->st[i].value, s->st[i], sizeof(s->st[i]));
+	if (fpu_format.xsave)
+		((uint8_t *)area)[OFF_XSTATE_BV] |= XSTATE_X87;
 }
 
 int ia32_fpu_from_user(uint64_t va)
 {
-	enum { OFF_XSTATE_BV = 512, XSTATE_X87 = 1 };
 	struct task *t = current;
-	uint8_t *area = t->fpu;
 	struct fsave32 s;
 	uint64_t irq;
 	int err;
@@ -112,10 +121,8 @@ int ia32_fpu_from_user(uint64_t va)
 		return err;
 	irq = irq_save();
 	fpu_save(t);
-	x87_from((struct fxsave *)area, &s);
-	if (fpu_format.xsave)
-		area[OFF_XSTATE_BV] |= XSTATE_X87;
-	fpu_load(area);
+	ia32_fsave_set(t->fpu, &s);
+	fpu_load(t->fpu);
 	irq_restore(irq);
 	return 0;
 }

@@ -82,5 +82,8 @@ uint64_t ia32_fpu_bytes(void);
 int ia32_fpu_to_user(uint64_t va);
 /* Loads what lies at va (0: the initial state), cleaned. 0, -EFAULT or -ENOMEM. */
 int ia32_fpu_from_user(uint64_t va);
+/* The x87 part of a saved state, as FSAVE has it; set: in use from now on. */
+void ia32_fsave_get(const void *area, struct fsave32 *s);
+void ia32_fsave_set(void *area, const struct fsave32 *s);
 
 #endif

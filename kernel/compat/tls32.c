@@ -8,10 +8,6 @@
 #include "compat.h"
 #include "uaccess.h"
 
-struct user_desc {
-	uint32_t entry, base, limit, flags;
-};
-
 enum {
 	SEG_32BIT = 1 << 0,
 	SEG_CONTENTS = 3 << 1, /* 0 data, 1 expand-down data, 2 and 3 code */
@@ -24,20 +20,20 @@ enum {
 	SEG_EMPTY = SEG_READ_ONLY | SEG_ABSENT,
 };
 
-static bool is_empty(const struct user_desc *d)
+static bool is_empty(const struct ia32_desc *d)
 {
 	uint32_t f = d->flags & SEG_KNOWN;
 
 	return d->base == 0 && d->limit == 0 && (f == SEG_EMPTY || f == 0);
 }
 
-static bool acceptable(const struct user_desc *d)
+bool ia32_desc_ok(const struct ia32_desc *d)
 {
 	return is_empty(d) || ((d->flags & SEG_32BIT) && !(d->flags & (SEG_CODE | SEG_ABSENT)));
 }
 
 /* SDM volume 3, 3.4.5: present, ring 3, data, accessed. */
-static uint64_t descriptor(const struct user_desc *d)
+static uint64_t descriptor(const struct ia32_desc *d)
 {
 	uint64_t access =
 		0xf1 | (d->flags & SEG_READ_ONLY ? 0 : 2) | (d->flags & SEG_CONTENTS ? 4 : 0);
@@ -50,9 +46,14 @@ static uint64_t descriptor(const struct user_desc *d)
 	       (uint64_t)(d->base >> 24) << 56;
 }
 
-static void describe(struct user_desc *d, uint64_t v)
+static uint32_t base_of(uint64_t descriptor)
 {
-	d->base = (uint32_t)(v >> 16 & 0xffffff) | (uint32_t)(v >> 56 << 24);
+	return (uint32_t)(descriptor >> 16 & 0xffffff) | (uint32_t)(descriptor >> 56 << 24);
+}
+
+static void describe(struct ia32_desc *d, uint64_t v)
+{
+	d->base = base_of(v);
 	d->limit = (uint32_t)(v & 0xffff) | (uint32_t)(v >> 48 & 0xf) << 16;
 	d->flags = SEG_EMPTY;
 	if (v)
@@ -77,7 +78,7 @@ static int free_slot(const struct task *t)
 }
 
 /* t's entry, and the bases that t's segment registers have from it. */
-static void set(struct task *t, unsigned slot, const struct user_desc *d)
+static void set(struct task *t, unsigned slot, const struct ia32_desc *d)
 {
 	unsigned entry = KAISER_GDT_TLS + slot;
 
@@ -91,13 +92,13 @@ static void set(struct task *t, unsigned slot, const struct user_desc *d)
 SYSCALL1(ia32_set_thread_area, uint64_t, va)
 {
 	struct task *t = current;
-	struct user_desc d;
+	struct ia32_desc d;
 	uint64_t irq;
 	int slot;
 
 	if (copy_from_user(&d, va, sizeof(d)) != 0)
 		return -EFAULT;
-	if (!acceptable(&d))
+	if (!ia32_desc_ok(&d))
 		return -EINVAL;
 	slot = d.entry == UINT32_MAX ? free_slot(t) : slot_of(d.entry);
 	if (slot < 0)
@@ -118,28 +119,50 @@ SYSCALL1(ia32_set_thread_area, uint64_t, va)
 
 SYSCALL1(ia32_get_thread_area, uint64_t, va)
 {
-	struct user_desc d;
-	int slot;
+	struct ia32_desc d;
+	int err;
 
 	if (copy_from_user(&d, va, sizeof(d.entry)) != 0)
 		return -EFAULT;
-	slot = slot_of(d.entry);
-	if (slot < 0)
-		return slot;
-	describe(&d, current->tls[slot]);
-	return copy_to_user(va, &d, sizeof(d));
+	err = ia32_tls_get(current, d.entry, &d);
+	return err ? err : copy_to_user(va, &d, sizeof(d));
 }
 
 int ia32_clone_tls(struct task *t, uint64_t va)
 {
-	struct user_desc d;
-	int slot;
+	struct ia32_desc d;
 
 	if (copy_from_user(&d, va, sizeof(d)) != 0)
 		return -EFAULT;
-	slot = slot_of(d.entry);
-	if (slot < 0 || !acceptable(&d))
-		return -EINVAL;
-	set(t, (unsigned)slot, &d);
+	return ia32_tls_set(t, d.entry, &d);
+}
+
+int ia32_tls_get(const struct task *t, uint32_t entry, struct ia32_desc *d)
+{
+	int slot = slot_of(entry);
+
+	if (slot < 0)
+		return slot;
+	d->entry = entry;
+	describe(d, t->tls[slot]);
 	return 0;
+}
+
+int ia32_tls_set(struct task *t, uint32_t entry, const struct ia32_desc *d)
+{
+	int slot = slot_of(entry);
+
+	if (slot < 0 || !ia32_desc_ok(d))
+		return -EINVAL;
+	set(t, (unsigned)slot, d);
+	return 0;
+}
+
+uint32_t ia32_segment_base(const struct task *t, uint16_t selector)
+{
+	int slot = slot_of(selector >> 3);
+
+	if (selector & 4)
+		return t->mm ? base_of(ldt_entry(t->mm, selector >> 3)) : 0;
+	return slot < 0 ? 0 : base_of(t->tls[slot]);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Making directories and nodes, and reading directories: mkdir, mknod, getdents64. */
+/* Making directories and nodes, and reading directories: mkdir, mknod, getdents. */
 #include "fs.h"
+#include "ia32.h"
 #include "syscall.h"
 #include "task.h"
 #include "uaccess.h"
@@ -83,29 +84,41 @@ struct dirent64 {
 };
 #define DIRENT_HEAD offsetof(struct dirent64, name)
 
+/* The older form has longs, of `word` bytes, and the type behind the name, in the entry's last
+ * byte. */
 struct dirent_buf {
 	char *buf;
 	size_t size, used;
+	size_t word; /* 0: getdents64 */
 	const uint64_t *pos;
-	struct dirent64 *last; /* its off is where the next entry is: known only then */
+	char *last; /* its off is where the next entry is: known only then */
 	bool full;
 };
+
+static void dirent_end(struct dirent_buf *b)
+{
+	size_t word = b->word ? b->word : 8;
+
+	if (b->last != NULL)
+		memcpy(b->last + word, b->pos, word);
+}
 
 static bool dirent_emit(void *arg, const char *name, uint64_t ino, unsigned dtype)
 {
 	struct dirent_buf *b = arg;
-	size_t n = strlen(name), len = ALIGN_UP(DIRENT_HEAD + n + 1, 8);
-	if (b->last != NULL)
-		b->last->off = (int64_t)*b->pos;
+	size_t n = strlen(name), head = b->word ? 2 * b->word + 2 : DIRENT_HEAD;
+	size_t len = ALIGN_UP(head + n + 1 + (b->word ? 1 : 0), b->word ? b->word : 8);
+	uint16_t reclen = (uint16_t)len;
+	dirent_end(b);
 	b->full = b->used + len > b->size;
 	if (b->full)
 		return false;
-	struct dirent64 *d = (struct dirent64 *)(void *)(b->buf + b->used);
+	char *d = b->buf + b->used;
 	memset(d, 0, len);
-	d->ino = ino;
-	d->reclen = (uint16_t)len;
-	d->type = (uint8_t)dtype;
-	memcpy(d->name, name, n);
+	memcpy(d, &ino, b->word ? b->word : 8);
+	memcpy(d + (b->word ? 2 * b->word : offsetof(struct dirent64, reclen)), &reclen, 2);
+	memcpy(d + head, name, n);
+	d[b->word ? len - 1 : offsetof(struct dirent64, type)] = (char)dtype;
 	b->last = d;
 	b->used += len;
 	return true;
@@ -113,20 +126,19 @@ static bool dirent_emit(void *arg, const char *name, uint64_t ino, unsigned dtyp
 
 #define DIRENT_CHUNK 32768U
 
-static long getdents(struct file *f, uint64_t user, size_t size)
+static long read_entries(struct file *f, uint64_t user, size_t size, size_t word)
 {
 	if (!mode_is(f->inode->mode, S_IFDIR) || f->ops->readdir == NULL)
 		return -ENOTDIR;
 	size = MIN(size, DIRENT_CHUNK);
-	struct dirent_buf b = {.buf = kmalloc(size + 1), .size = size};
+	struct dirent_buf b = {.buf = kmalloc(size + 1), .size = size, .word = word};
 	if (b.buf == NULL)
 		return -ENOMEM;
 	mutex_lock(&f->pos_lock);
 	uint64_t start = f->pos;
 	b.pos = &f->pos;
 	long r = f->ops->readdir(f, &f->pos, dirent_emit, &b);
-	if (b.last != NULL)
-		b.last->off = (int64_t)f->pos;
+	dirent_end(&b);
 	if (r == 0 && b.used != 0)
 		r = copy_to_user(user, b.buf, b.used) != 0 ? -EFAULT : (long)b.used;
 	else if (r == 0 && b.full)
@@ -138,12 +150,22 @@ static long getdents(struct file *f, uint64_t user, size_t size)
 	return r;
 }
 
-SYSCALL3(getdents64, int, fd, uint64_t, buf, uint32_t, n)
+static long getdents(int fd, uint64_t buf, size_t n, size_t word)
 {
 	struct file *f = fd_get_io(fd);
 	if (f == NULL)
 		return -EBADF;
-	long r = getdents(f, buf, n);
+	long r = read_entries(f, buf, n, word);
 	file_put(f);
 	return r;
+}
+
+SYSCALL3(getdents64, int, fd, uint64_t, buf, uint32_t, n)
+{
+	return getdents(fd, buf, n, 0);
+}
+
+SYSCALL3(getdents, int, fd, uint64_t, buf, uint32_t, n)
+{
+	return getdents(fd, buf, n, in_ia32_call() ? 4 : 8);
 }

@@ -125,11 +125,14 @@ static struct inode *entry_inode(const struct proc_entry *e)
 	return make_inode(node, e->mode, e->ino);
 }
 
-/* The same node always has the same number: task, thread or process, file, descriptor. */
+/* The same node always has the same number: task, thread or process, file, descriptor. One that
+ * 32-bit programs can be told, beyond all that inode_new_number() gives. */
 uint64_t procfs_number(const struct pid_entry *pid, int tid, bool thread, int fd)
 {
-	uint64_t low = (uint64_t)procfs_pid_index(pid) << 12 | (unsigned)(fd + 1);
-	return (uint64_t)(unsigned)tid << 32 | (thread ? BIT(31) : 0) | BIT(30) | low;
+	enum { FILES = 32 };
+	uint64_t low = fd < 0 ? procfs_pid_index(pid) : FILES + (unsigned)fd;
+	_Static_assert(FILES + NOFILE <= 2048 && TID_MAX < 1 << 19, "both fit");
+	return BIT(31) | (thread ? BIT(30) : 0) | (uint64_t)(unsigned)tid << 11 | low;
 }
 
 struct inode *procfs_inode(const struct pid_entry *pid, struct task *t, bool thread, int fd)

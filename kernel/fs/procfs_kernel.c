@@ -320,7 +320,7 @@ static void show_filesystems(struct seq *s)
 
 static void show_pid_max(struct seq *s)
 {
-	seq_printf(s, "%d\n", 32768);
+	seq_printf(s, "%d\n", TID_MAX);
 }
 
 static void show_boot_id(struct seq *s)

@@ -56,6 +56,24 @@ static inline void ia32_tls_load(const struct task *t)
 }
 /* CLONE_SETTLS of a 32-bit call: `va` describes a segment for the new thread t, not run yet. */
 int ia32_clone_tls(struct task *t, uint64_t va);
+/* Linux's struct user_desc. */
+struct ia32_desc {
+	uint32_t entry, base, limit, flags;
+};
+/* An entry of t, which is the current task or does not run. 0 or -EINVAL. */
+int ia32_tls_get(const struct task *t, uint32_t entry, struct ia32_desc *d);
+int ia32_tls_set(struct task *t, uint32_t entry, const struct ia32_desc *d);
+bool ia32_desc_ok(const struct ia32_desc *d);
+/* What a segment register of t has as its base if that selector is loaded. */
+uint32_t ia32_segment_base(const struct task *t, uint16_t selector);
+
+/* ---- ptrace32.c; t is frozen ---- */
+/* A request that a 32-bit tracer makes otherwise than a 64-bit one: true, and *result. */
+bool ia32_ptrace(struct task *t, long request, uint64_t addr, uint64_t data, long *result);
+/* A register set of a task in 32-bit code, up to *len bytes, which become those copied. *result is
+ * 0 or -errno. False: a set that is the same in both views. */
+bool ia32_regset(struct task *t, uint64_t type, uint64_t base, uint64_t *len, bool to_task,
+		 int *result);
 
 /* ---- structures: 0 or -EFAULT ---- */
 struct k_stat;
@@ -70,6 +88,7 @@ int ia32_stack_from_user(struct user_stack *st, uint64_t va);
 int ia32_stack_to_user(uint64_t va, const struct user_stack *st);
 struct siginfo;
 int ia32_siginfo_to_user(uint64_t va, const struct siginfo *info);
+int ia32_siginfo_from_user(uint64_t va, struct siginfo *info);
 
 /* ---- signal32.c: as signal_frame.c's ---- */
 int ia32_frame_push(struct pt_regs *regs, int sig, const struct siginfo *info,

@@ -109,5 +109,7 @@ bool mm_lose_page(struct mm *mm, uint64_t pa, uint64_t *va);
 
 /* proc/ldt.c: `to`, not run yet, gets a copy of from's LDT. from->lock held. 0 or -ENOMEM. */
 int ldt_copy(struct mm *to, const struct mm *from);
+/* The descriptor at that place of mm's LDT; 0: none, or no memory to look. */
+uint64_t ldt_entry(struct mm *mm, unsigned entry);
 
 #endif

@@ -25,7 +25,8 @@ struct task_head {
 	uint64_t pad2[5];
 };
 _Static_assert(sizeof(struct task_head) == 64, "a kernel stack's top is 16-byte aligned");
-#define NOFILE 256
+#define NOFILE  256
+#define TID_MAX 32768
 
 struct files;   /* fs/fdtable.c */
 struct fs_info; /* fs/: cwd, umask */

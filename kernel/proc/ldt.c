@@ -122,6 +122,20 @@ static long ldt_read(uint64_t ptr, uint64_t bytes)
 	return r;
 }
 
+uint64_t ldt_entry(struct mm *mm, unsigned entry)
+{
+	uint64_t *d = kmalloc((entry + 1) * sizeof(*d)), found = 0;
+
+	if (!d)
+		return 0;
+	mutex_lock(&mm->lock);
+	if (kaiser_space_get_ldt(&mm->space, d, entry + 1) > entry)
+		found = d[entry];
+	mutex_unlock(&mm->lock);
+	kfree(d);
+	return found;
+}
+
 int ldt_copy(struct mm *to, const struct mm *from)
 {
 	unsigned n = kaiser_space_get_ldt(&from->space, NULL, 0);

@@ -7,6 +7,7 @@
  * that its registers are in struct task and its kernel stack stands still. Only the tracer's own
  * thread makes requests, so there are never two.
  */
+#include "ia32.h"
 #include "ptrace.h"
 #include "syscall.h"
 #include "uaccess.h"
@@ -262,9 +263,28 @@ static long set_options(struct task *t, uint64_t options)
 	return 0;
 }
 
+/* One of its TLS entries. */
+static long thread_area(struct task *t, uint64_t entry, uint64_t va, bool set)
+{
+	struct ia32_desc d;
+	int err;
+
+	if ((int)entry < 0)
+		return -EIO;
+	if (set)
+		return copy_from_user(&d, va, sizeof(d)) ? -EFAULT
+							 : ia32_tls_set(t, (uint32_t)entry, &d);
+	err = ia32_tls_get(t, (uint32_t)entry, &d);
+	return err ? err : copy_to_user(va, &d, sizeof(d));
+}
+
 /* t is frozen, and stays so. */
 static long inspect(struct task *t, long request, uint64_t addr, uint64_t data)
 {
+	long r;
+
+	if (in_ia32_call() && ia32_ptrace(t, request, addr, data, &r))
+		return r;
 	switch (request) {
 	case PTRACE_PEEKTEXT:
 	case PTRACE_PEEKDATA:
@@ -287,6 +307,9 @@ static long inspect(struct task *t, long request, uint64_t addr, uint64_t data)
 	case PTRACE_GETREGSET:
 	case PTRACE_SETREGSET:
 		return ptrace_regset(t, addr, data, request == PTRACE_SETREGSET);
+	case PTRACE_GET_THREAD_AREA:
+	case PTRACE_SET_THREAD_AREA:
+		return thread_area(t, addr, data, request == PTRACE_SET_THREAD_AREA);
 	case PTRACE_SETOPTIONS:
 		return set_options(t, data);
 	case PTRACE_GETEVENTMSG:

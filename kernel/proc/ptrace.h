@@ -22,7 +22,11 @@ enum {
 	PTRACE_SETFPREGS = 15,
 	PTRACE_ATTACH = 16,
 	PTRACE_DETACH = 17,
+	PTRACE_GETFPXREGS = 18, /* of 32-bit tracers */
+	PTRACE_SETFPXREGS = 19,
 	PTRACE_SYSCALL = 24,
+	PTRACE_GET_THREAD_AREA = 25,
+	PTRACE_SET_THREAD_AREA = 26,
 	PTRACE_SYSEMU = 31,
 	PTRACE_SYSEMU_SINGLESTEP = 32,
 	PTRACE_SETOPTIONS = 0x4200,
@@ -53,6 +57,18 @@ enum {
 	SYSCALL_ENTRY_MESSAGE = 1, /* GETEVENTMSG in system-call stops */
 	SYSCALL_EXIT_MESSAGE = 2,
 };
+
+/* Register sets. */
+enum {
+	NT_PRSTATUS = 1,
+	NT_PRFPREG = 2,
+	NT_386_TLS = 0x200,
+	NT_X86_XSTATE = 0x202,
+	NT_PRXFPREG = 0x46e62b7f,
+};
+
+/* In what ptrace_peek_user() and ptrace_poke_user() know: Linux's struct user of 64 bits. */
+enum { USER_DEBUGREG = 848 };
 
 /* ptrace_regs.c: the registers of t, which is frozen. 0 or -errno. */
 int ptrace_peek_user(struct task *t, uint64_t offset, uint64_t *value);

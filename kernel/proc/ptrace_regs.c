@@ -10,6 +10,7 @@
  * breakpoint on the kernel. Dropped: flags that are not a program's to change. A data selector that
  * cannot be loaded becomes null when the task next runs (segments.c).
  */
+#include "ia32.h"
 #include "ptrace.h"
 #include "uaccess.h"
 
@@ -22,10 +23,6 @@ _Static_assert(sizeof(struct user_regs) == 27 * 8, "user_regs_struct");
 
 enum {
 	USER_BYTES = 928, /* sizeof(struct user), with the two words that only the kernel has */
-	USER_DEBUGREG = 848,
-	NT_PRSTATUS = 1,
-	NT_PRFPREG = 2,
-	NT_X86_XSTATE = 0x202,
 };
 
 /* CF PF AF ZF SF TF DF OF NT RF AC. */
@@ -226,11 +223,15 @@ static int get_xstate(struct task *t, uint64_t to, uint64_t bytes)
 
 /* ---- register sets -------------------------------------------------------------------------- */
 
+/* A task in 32-bit code has other ones, whoever asks. */
 static int regset_copy(struct task *t, uint64_t type, uint64_t base, uint64_t *len, bool to_task)
 {
 	struct user_regs u;
 	uint64_t size;
+	int r;
 
+	if (t->user_regs->cs != KAISER_USER_CS && ia32_regset(t, type, base, len, to_task, &r))
+		return r;
 	switch (type) {
 	case NT_PRSTATUS:
 		size = sizeof(u);
@@ -263,17 +264,19 @@ static int regset_copy(struct task *t, uint64_t type, uint64_t base, uint64_t *l
 
 int ptrace_regset(struct task *t, uint64_t type, uint64_t iov_va, bool to_task)
 {
-	struct {
-		uint64_t base, len;
-	} iov;
+	bool narrow = in_ia32_call();
+	int64_t iov[2]; /* where, how long */
+	uint64_t len;
 	int err;
 
-	if (copy_from_user(&iov, iov_va, sizeof(iov)) != 0)
+	if (longs_from_user(iov, iov_va, 2, narrow) != 0)
 		return -EFAULT;
-	err = regset_copy(t, type, iov.base, &iov.len, to_task);
+	len = narrow ? (uint32_t)iov[1] : (uint64_t)iov[1];
+	err = regset_copy(t, type, narrow ? (uint32_t)iov[0] : (uint64_t)iov[0], &len, to_task);
 	if (err)
 		return err;
-	return copy_to_user(iov_va + 8, &iov.len, sizeof(iov.len));
+	iov[1] = (int64_t)len;
+	return longs_to_user(iov_va + (narrow ? 4 : 8), &iov[1], 1, narrow);
 }
 
 /* ---- single steps --------------------------------------------------------------------------- */

@@ -72,6 +72,8 @@ int siginfo_to_user(uint64_t va, const struct siginfo *info)
 int siginfo_from_user(uint64_t va, struct siginfo *info)
 {
 	struct user_siginfo u;
+	if (in_ia32_call())
+		return ia32_siginfo_from_user(va, info);
 	if (copy_from_user(&u, va, sizeof(u)) != 0)
 		return -EFAULT;
 	*info = (struct siginfo){.signo = u.signo, .code = u.code, .err = u.err};

@@ -13,7 +13,7 @@
 #include "slab.h"
 #include "vfs.h"
 
-enum { TID_MAX = 32768, TID_WRAP = 300, TASKS_MAX = 30000, HASH_SIZE = 256 };
+enum { TID_WRAP = 300, TASKS_MAX = 30000, HASH_SIZE = 256 };
 enum { PAGES_PER_TASK = 64, NPROC_LEAST = 32 };
 
 spinlock_t task_lock HOT_WRITTEN = SPINLOCK_INIT;

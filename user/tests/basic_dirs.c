@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "basic.h"
+#include "dirents.h"
 #include "ktap.h"
 
 static void put(const char *path, const char *text)
@@ -66,6 +67,7 @@ static void test_dirs(void)
 		put(name, name);
 	}
 	CHECK(entries(".") == 302, "getdents64 over many entries");
+	CHECK(old_dirents("/proc/self"), "getdents, the older form");
 	CHECK(rmdir("/tmp/ktap-d") == -1 && errno == ENOTEMPTY, "rmdir: ENOTEMPTY");
 	for (int i = 0; i < 300; i++) {
 		snprintf(name, sizeof(name), "a-rather-long-file-name-number-%d", i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SRC: user/tests/ia32_vdso.S user/tests/ktap.c */
+/* SRC: user/tests/ia32_vdso.S user/tests/dirents.c user/tests/ktap.c */
 /* BITS: 32 */
 /* CFLAGS: -m32 -msse2 */
 /*
@@ -24,6 +24,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "dirents.h"
 #include "ktap.h"
 
 #define ARITH 0x8d5u
@@ -549,5 +550,6 @@ int main(void)
 	test_restart();
 	test_tls();
 	test_personality();
+	ktap_ok(old_dirents("/proc/self"), "getdents: the older form, with 4 bytes a word");
 	return ktap_end();
 }

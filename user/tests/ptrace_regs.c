@@ -322,6 +322,19 @@ static void test_fpu(void)
 	CHECK(pt(PTRACE_GETREGSET, pid, 1, iov_at) == -EINVAL, "... half a word: EINVAL");
 	CHECK(pt(PTRACE_GETREGSET, pid, 0x999, iov_at) == -EINVAL,
 	      "a set that is not there: EINVAL");
+	/* A task in 32-bit code has i386's sets, whoever asks. */
+	uint32_t narrow[27];
+	iov.iov_base = narrow;
+	iov.iov_len = sizeof(narrow);
+	CHECK(pt(PTRACE_POKEUSER, pid, U_REG(cs), 0x23) == 0 &&
+		      pt(PTRACE_GETREGSET, pid, 1, iov_at) == 0 && iov.iov_len == 68 &&
+		      narrow[13] == 0x23,
+	      "NT_PRSTATUS of 32-bit code: 17 words");
+	narrow[0] = 0x12345678;
+	CHECK(pt(PTRACE_SETREGSET, pid, 1, iov_at) == 0 &&
+		      pt(PTRACE_GETREGS, pid, 0, (uint64_t)&regs) == 0 && regs.bx == 0x12345678 &&
+		      regs.cs == 0x23,
+	      "... and back");
 	finish(pid);
 }
 

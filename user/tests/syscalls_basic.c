@@ -2,7 +2,7 @@
 /* SRC: user/tests/ktap.c user/tests/basic_memory.c user/tests/basic_files.c */
 /* SRC: user/tests/basic_dirs.c user/tests/basic_processes.c user/tests/basic_signals.c */
 /* SRC: user/tests/basic_threads.c user/tests/basic_time.c user/tests/basic_queue.c */
-/* SRC: user/tests/basic_mapped.c user/tests/basic_system.c */
+/* SRC: user/tests/basic_mapped.c user/tests/basic_system.c user/tests/dirents.c */
 /*
  * The system calls programs live on, each by its plain use and by the errors that programs look
  * for. What holds on Linux must hold here: the suite passes there unchanged.
