@@ -31,6 +31,9 @@ storm "machine check, interrupt, breakpoint at some" --event mce,mce_nmi,db,ipi 
 	--step 5 --no-count --path '^(syscall|nmi|badcs_null)$'
 # Step 3 of the system call is in the head, on the user root.
 storm "NMI in NMI" --event 'nmi_iret>nmi_iret' --outer 3 --path '^syscall$' --no-count
+# The NMI's way in and out, where the breakpoint's own way back is a jump.
+storm "breakpoint in NMI" --event 'nmi>db' --outer 3 --path '^syscall$' --config on --no-count \
+	--points 1-170
 storm "machine check in a machine check's exit" --event 'mce>mce_again' --path '^syscall$' --no-count
 storm "NMI at some of an LDT's and of ptrace" --event nmi --mode linear --step 11 --no-count \
 	--path '^(ldtset|ldtss16|ptracestep|ptracebreak)$'

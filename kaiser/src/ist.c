@@ -104,7 +104,13 @@ static void debug_sysenter(struct pt_regs *regs, uint64_t dr6)
 	regs->flags |= tf;
 }
 
-/* DR7 stays clear while the handler runs, so that it cannot meet itself. Returns what it was. */
+/*
+ * DR7 stays clear while the handler runs, so that it cannot meet itself. Returns what it was.
+ *
+ * It is put back only if an IRET returns to the very instruction: RF is all that gets past a
+ * breakpoint. Out of the NMI's head and exit the way back is a jump, and what it jumps to has the
+ * same breakpoint in it, which would break for ever. So there all breakpoints stay off.
+ */
 static uint64_t debug_event(const struct kaiser *k, struct pt_regs *regs)
 {
 	uint64_t dr7 = hw_swap_dr7(0x400), dr6 = hw_take_dr6();
@@ -154,9 +160,7 @@ int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
 	else
 		kaiser_on_double_fault(regs, sa->cr2);
 	then = mend_nmi(c, sa);
-	/* Only an IRET can pass a breakpoint, by RF. Where the NMI's head is done again without
-	 * one, a breakpoint in it would break for ever: it is dropped. */
-	if (vector == 1 && then != KAISER_IST_NMI_RESTART)
+	if (vector == 1 && then == KAISER_IST_RETURN)
 		hw_swap_dr7(dr7);
 	return then;
 }

@@ -403,7 +403,9 @@ __attribute__((__noreturn__)) void kaiser_exit_to_user(struct pt_regs *regs);
  *  - DR7.GD (bit 13): the library's own write of DR7 would trap.
  *  - kinds and lengths that SDM volume 3, 17.2.4 calls undefined.
  * A host that wants breakpoints on its own code must keep them off the window and off all that runs
- * between a gate and kaiser_on_debug().
+ * between a gate and kaiser_on_debug(). One in the entry code of the NMI, or of its exit, is told
+ * once and then off, all others of that CPU with it, until the host writes DR7 again: the library
+ * leaves by a jump there, which RF cannot carry past it.
  */
 /* Whether a user breakpoint may cover [addr, addr + len): all of it below user_end. any. */
 bool kaiser_breakpoint_allowed(const struct kaiser *k, uint64_t addr, uint64_t len);
@@ -477,8 +479,9 @@ void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector);
  * kernel mode it has a stack of its own, and whatever was interrupted may be in any state: take no
  * lock that anything else takes. Do not schedule. */
 void kaiser_on_nmi(struct pt_regs *regs);
-/* #DB. From kernel mode: as kaiser_on_nmi(). DR7 was cleared (it is put back for a kernel frame;
- * the host's to set for a user one). */
+/* #DB. From kernel mode: as kaiser_on_nmi(). DR7 was cleared; for a kernel frame it is put back,
+ * but for one in the NMI's entry code (see kaiser_breakpoint_allowed()); for a user frame it is the
+ * host's to set. */
 void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6);
 /* #MC. From kernel mode: as kaiser_on_nmi(). For a kernel frame the library clears MCG_STATUS.MCIP,
  * at the very return; for a user frame the host does, when it has read the banks. A host that
