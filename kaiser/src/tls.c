@@ -3,7 +3,9 @@
  * TLS segments: three entries of the GDT that follow the running thread (Linux's set_thread_area).
  * User mode can read the GDT (LSL, and by side channels), so one thread's entries must be gone
  * before another space runs, and none may be more than a data segment of ring 3: no gate, no TSS,
- * no code segment whose privilege or mode would be the program's choice.
+ * no code segment whose privilege or mode would be the program's choice. Nor one of 16 bits: a
+ * program could make it its stack segment, and IRET to such a stack shows user mode bits 31 to 16
+ * of the entry stack's address. What ldt.c does against that is done for selectors of the LDT only.
  */
 #include "internal.h"
 
@@ -13,6 +15,7 @@
 #define DESC_S        (UINT64_C(1) << 44)
 #define DESC_DPL      (UINT64_C(3) << 45)
 #define DESC_LONG     (UINT64_C(1) << 53)
+#define DESC_32BIT    (UINT64_C(1) << 54)
 
 static uint64_t *entries(struct kaiser_cpu *c)
 {
@@ -21,7 +24,9 @@ static uint64_t *entries(struct kaiser_cpu *c)
 
 static bool acceptable(uint64_t d)
 {
-	return d == 0 || (d & (DESC_S | DESC_DPL | DESC_CODE | DESC_LONG)) == (DESC_S | DESC_DPL);
+	const uint64_t told = DESC_S | DESC_DPL | DESC_CODE | DESC_LONG | DESC_32BIT;
+
+	return d == 0 || (d & told) == (DESC_S | DESC_DPL | DESC_32BIT);
 }
 
 int kaiser_set_tls(const uint64_t tls[KAISER_TLS_ENTRIES])

@@ -163,6 +163,10 @@ static void tls(void **state)
 	}
 	const uint64_t lng[3] = {0, SEGMENT(2) | UINT64_C(1) << 53, 0};
 	assert_int_equal(kaiser_set_tls(lng), KAISER_E_ARG);
+	/* SS could be loaded with it, and IRET to a stack of 16 bits leaves ESP's upper half. */
+	const uint64_t stack16[3] = {0, 0, SEGMENT(2) & ~(UINT64_C(1) << 54)};
+	assert_int_equal(kaiser_set_tls(stack16), KAISER_E_ARG);
+	assert_int_equal(gdt[2], SEGMENT(5));
 
 	kaiser_space_switch(&host.k, &s[0]); /* no other space: they stay */
 	assert_int_equal(gdt[0], SEGMENT(3));

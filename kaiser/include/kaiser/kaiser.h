@@ -382,9 +382,11 @@ static inline uint64_t kaiser_kernel_stack(void)
 }
 
 /* Sets the three TLS entries of this CPU's GDT (selectors 0x63, 0x6b, 0x73; AMD volume 2, 4.8).
- * Each is 0 or a data segment of ring 3; it is marked accessed, since the GDT is read-only. Segment
- * registers are the caller's to load afterwards. kaiser_space_switch() to another space empties
- * them, so set them after it, at each switch of threads. irqoff. KAISER_E_ARG: nothing was changed.
+ * Each is 0 or a data segment of ring 3 and of 32 bits (D/B, bit 54: on a stack of 16 bits IRET
+ * shows bits of the kernel's stack pointer, which only kaiser_space_set_ldt() hides); it is marked
+ * accessed, since the GDT is read-only. Segment registers are the caller's to load afterwards.
+ * kaiser_space_switch() to another space empties them, so set them after it, at each switch of
+ * threads. irqoff. KAISER_E_ARG: nothing was changed.
  */
 int kaiser_set_tls(const uint64_t tls[KAISER_TLS_ENTRIES]);
 
