@@ -160,7 +160,7 @@ struct task *task_alloc(bool user)
 	}
 	/* The stack may be a used one: its old contents must not reach the new task's frame. */
 	memset((char *)t->kstack + KSTACK_PAGES * PAGE_SIZE - 512, 0, 512);
-	t->user_regs = (struct pt_regs *)(kstack_top(t->kstack) - KAISER_KSTACK_PAD) - 1;
+	t->user_regs = kaiser_user_frame(kstack_top(t->kstack));
 	sp = (uint64_t *)ALIGN_DOWN((uint64_t)t->user_regs, 16);
 	*--sp = 0;
 	*--sp = 0;

@@ -349,8 +349,8 @@ void kaiser_flush_all(struct kaiser *k);
  * the calling one among them, and returns when all have. fn returns, and calls nobody. By
  * ops->call_cpus where there is one, in its contexts; else by ops->interrupt_cpus, task or irqoff:
  * CPUs that call each other all go on, since one that waits runs what the others ask of it, even
- * where its interrupts are off. A CPU that keeps them off and waits for anything else, such as a
- * lock, until one is free that a caller holds, ends the machine's progress. No error. task. */
+ * where its interrupts are off. With them off no CPU may wait for what a calling CPU holds, such as
+ * a lock: neither goes on. No error. task. */
 void kaiser_call_cpus(struct kaiser *k, uint64_t mask, void (*fn)(void *arg), void *arg);
 /* Runs the call that this CPU was asked for and has not begun, if there is one: what the handler of
  * ops->interrupt_cpus's interrupt does. Too late, too often or on a CPU that was not asked it
@@ -381,6 +381,13 @@ static inline uint64_t kaiser_kernel_stack(void)
 	return v + KAISER_KSTACK_PAD;
 }
 
+/* Gives the place where an entry from user mode puts its pt_regs on a kernel stack that ends at
+ * `top`: there a new thread's are written before its first return to user mode. any. */
+static inline struct pt_regs *kaiser_user_frame(uint64_t top)
+{
+	return (struct pt_regs *)(top - KAISER_KSTACK_PAD) - 1;
+}
+
 /* Sets the three TLS entries of this CPU's GDT (selectors 0x63, 0x6b, 0x73; AMD volume 2, 4.8).
  * Each is 0 or a data segment of ring 3 and of 32 bits (D/B, bit 54: on a stack of 16 bits IRET
  * shows bits of the kernel's stack pointer, which only kaiser_space_set_ldt() hides); it is marked
@@ -391,7 +398,9 @@ static inline uint64_t kaiser_kernel_stack(void)
 int kaiser_set_tls(const uint64_t tls[KAISER_TLS_ENTRIES]);
 
 /* Returns to user mode with *regs, by SYSRET where that is safe, else by IRET: a new thread's first
- * return. regs lies at the top of the thread's kernel stack. irqoff; GS is the kernel's. */
+ * return, or any return where the kernel keeps nothing of a thread but its frame. regs is
+ * kaiser_user_frame() of the thread's kernel stack; the stack it is called on is given up. irqoff;
+ * GS is the kernel's. */
 __attribute__((__noreturn__)) void kaiser_exit_to_user(struct pt_regs *regs);
 
 /* ---- debug registers -------------------------------------------------------------------- */
@@ -401,7 +410,7 @@ __attribute__((__noreturn__)) void kaiser_exit_to_user(struct pt_regs *regs);
  *  - every address for which kaiser_breakpoint_allowed() is false. A data breakpoint on the window
  *    would trap inside the gates; one on the entry page traps at each entry, on its own IST stack.
  *    Breakpoints on user memory may trap at CPL 0, when the kernel copies or, held back by MOV SS,
- * at a gate's first instruction (CVE-2018-8897): that the #DB head expects.
+ *    at a gate's first instruction (CVE-2018-8897): that the #DB head expects.
  *  - DR7.GD (bit 13): the library's own write of DR7 would trap.
  *  - kinds and lengths that SDM volume 3, 17.2.4 calls undefined.
  * A host that wants breakpoints on its own code must keep them off the window and off all that runs
