@@ -54,12 +54,16 @@ documented() {
 check "every function of the API has a manual page" documented
 
 # ---- the kernel of the document ----
+short() { # folder
+	[ "$(cat "$1"/* | wc -l)" -le 600 ]
+}
 for cc in gcc clang; do
 	mkdir "$tmp/tiny-$cc"
 	check "docs/embedding.md gives the files of a kernel" \
 		scripts/blocks.pl docs/embedding.md "$tmp/tiny-$cc"
 	[ $cc = gcc ] && check "they are examples/tinyhost (else: scripts/blocks.pl --update docs/embedding.md examples/tinyhost)" \
 		diff -r -x '*.o' -x '*.elf' "$tmp/tiny-$cc" examples/tinyhost
+	[ $cc = gcc ] && check "they have at most 600 lines in all" short "$tmp/tiny-gcc"
 	check "$cc builds it against the installed library" make -C "$tmp/tiny-$cc" CC=$cc
 done
 tiny=$tmp/tiny-gcc/tinyhost.elf

@@ -14,15 +14,8 @@
 pvh_entry:
 	cli
 	lgdtl	gdt_pointer
-	xorl	%esi, %esi		/* the boot CPU */
 	ljmpl	$8, $protected
-ap_protected:
-	movl	$1, %esi
 protected:
-	movw	$24, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %ss
 	movl	$0x20, %eax		/* PAE */
 	movl	%eax, %cr4
 	movl	$PHYS(boot_root), %eax
@@ -38,46 +31,40 @@ protected:
 long_mode:
 	movq	$high, %rax
 	jmp	*%rax
-gdt:	.quad	0, 0x00cf9b000000ffff, 0x00af9b000000ffff, 0x00cf93000000ffff
+gdt:	.quad	0, 0x00cf9b000000ffff, 0x00af9b000000ffff
 
 	/* Copied to AP_PAGE: another CPU begins here, in real mode. */
 	.code16
 	.globl	ap_begin, ap_end
 ap_begin:
-	cli
-	xorw	%ax, %ax
-	movw	%ax, %ds
+	cli				/* DS is 0, after INIT */
 	lgdtl	AP_PAGE + gdt_pointer - ap_begin
 	movl	$0x33, %eax
 	movl	%eax, %cr0
-	ljmpl	$8, $ap_protected
+	ljmpl	$8, $protected
 gdt_pointer:
-	.word	31
+	.word	23
 	.long	gdt
 ap_end:
 
 	.text
 	.code64
-high:	testl	%esi, %esi
-	jnz	1f
-	leaq	cpu_stacks + 16384(%rip), %rsp
-	movl	%ebx, %edi
-	call	tiny_main
-1:	movl	$1, %edi		/* this CPU's number: the next free one */
+high:	movl	$1, %edi		/* this CPU's number: the next free one */
 	lock xaddl %edi, cpus_arrived(%rip)
 	cmpl	$8, %edi
-	jae	2f			/* one more than there are stacks */
+	jae	1f			/* one more than there are stacks */
 	leal	1(%rdi), %eax
-	shlq	$14, %rax
+	shll	$14, %eax
 	leaq	cpu_stacks(%rip), %rsp
 	addq	%rax, %rsp
-	call	tiny_other_cpu
-2:	hlt
-	jmp	2b
+	movl	%ebx, %esi
+	call	tiny_main
+1:	hlt
+	jmp	1b
 
-	/* Tables to start on: 4 GiB at 0 and at DIRECT_MAP, the first of them at KERNEL_BASE. */
+	/* Tables to start on, of 1 GiB pages: 4 GiB at 0 and at DIRECT_MAP, the first of them at KERNEL_BASE. */
 	.data
-	.globl	boot_root, cpus_arrived, cpu_stacks
+	.globl	boot_root, cpu_stacks
 	.balign	4096
 boot_root:
 	.quad	PHYS(boot_low) + 3
@@ -86,22 +73,14 @@ boot_root:
 	.fill	254, 8, 0
 	.quad	PHYS(boot_high) + 3
 boot_low:
-	.quad	PHYS(boot_pages) + 3, PHYS(boot_pages) + 0x1003
-	.quad	PHYS(boot_pages) + 0x2003, PHYS(boot_pages) + 0x3003
+	.quad	0x83, 0x40000083, 0x80000083, 0xc0000083
 	.fill	508, 8, 0
 boot_high:
 	.fill	510, 8, 0
-	.quad	PHYS(boot_pages) + 3, 0
-boot_pages:
-	.set	page, 0x83
-	.rept	2048
-	.quad	page
-	.set	page, page + 0x200000
-	.endr
+	.quad	0x83, 0
 cpus_arrived:
-	.long	1
+	.long	0
 	.bss
 	.balign	16
 cpu_stacks:
 	.skip	8 * 16384
-	.section .note.GNU-stack, "", @progbits

@@ -1,111 +1,154 @@
 /* SPDX-License-Identifier: MIT */
-/* This kernel's side of libkaiser: hooks, bring-up, handlers. */
+/* This kernel's side of libkaiser: bring-up, threads, handlers. */
 #include <kaiser/verify.h>
 
 #include "tiny.h"
 
-struct kaiser kaiser;
+#define USER_END  UINT64_C(0x00007ffffffff000)
+#define USER_CODE UINT64_C(0x400000)
+#define USER_DATA UINT64_C(0x800000)
+
+static struct kaiser kaiser;
 
 /* ---- what the library asks for ---- */
-
-static int hook_map(void *ctx, uint64_t va, kaiser_pa_t pa, unsigned prot)
-{
-	uint64_t bits = PTE_P | (prot & KAISER_PROT_W ? PTE_W : 0);
-
-	return !map_page(phys_to_virt(ctx, kernel_root), va, pa,
-			 prot & KAISER_PROT_X ? bits : bits | PTE_NX);
-}
-
-static void hook_unmap(void *ctx, uint64_t va)
-{
-	map_page(phys_to_virt(ctx, kernel_root), va, 0, 0);
-	__asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
-	kaiser_flush_kernel(&kaiser, va, va + PAGE); /* other CPUs */
-}
 
 static const struct kaiser_ops ops = {
 	.page_alloc = page_alloc,
 	.page_free = page_free,
 	.virt_to_phys = virt_to_phys,
 	.phys_to_virt = phys_to_virt,
-	.map = hook_map,
-	.unmap = hook_unmap,
-	.call_cpus = cpus_call,
+	.interrupt_cpus = cpus_interrupt,
 	.panic = panic,
 };
 
+static void must(int err)
+{
+	if (err)
+		panic(NULL, kaiser_strerror(err));
+}
+
+/* ---- threads, each in a space of its own ---- */
+
+/* The kernel runs with interrupts off and never waits, so all there is of a thread is its space and
+ * the frame at the end of its stack. */
+enum { THREADS = 4 };
+
+static struct kaiser_space spaces[THREADS];
+static _Alignas(16) char stacks[THREADS][STACK_BYTES];
+static bool ready[THREADS]; /* no CPU has it */
+
+/* In the host's own data behind a CPU's private page: thread n is n + 1, and 0 is none. */
+struct cpu {
+	unsigned current, left;
+};
+
+static void thread_create(unsigned i)
+{
+	extern char user_reader[], user_breaker[], user_end[];
+	uint64_t *tables = page(), *data = page();
+	struct pt_regs *regs = kaiser_user_frame((uint64_t)stacks[i + 1]);
+	char *code = page();
+
+	for (unsigned n = 0; n < (unsigned)(user_end - user_reader); n++)
+		code[n] = user_reader[n];
+	*data = i + 1;
+	map_page(tables, USER_CODE, virt_to_phys(NULL, code), PTE_P | PTE_U);
+	map_page(tables, USER_DATA, virt_to_phys(NULL, data), PTE_P | PTE_U | PTE_W | PTE_NX);
+	must(kaiser_space_init(&kaiser, &spaces[i], page()));
+	must(kaiser_space_set_top(&spaces[i], 0, tables[0])); /* the only way to write it */
+	page_free(NULL, tables, 0);
+
+	*regs = (struct pt_regs){.cs = KAISER_USER_CS, .ss = KAISER_USER_DS, .flags = 0x202};
+	regs->ip = USER_CODE + (uint64_t)((i & 1 ? user_breaker : user_reader) - user_reader);
+	regs->sp = USER_DATA + PAGE;
+	regs->r13 = *data;
+	regs->r14 = kaiser.cfg.window; /* what SIDT tells everybody anyway */
+	__atomic_store_n(&ready[i], true, __ATOMIC_RELEASE);
+}
+
+/* To the next thread that no CPU has, if there is one. The thread that is left may run elsewhere
+ * only once this CPU is off its stack, which is certain when the next tick comes. */
+static void thread_next(void)
+{
+	struct cpu *c = kaiser_host_area();
+
+	if (c->left)
+		__atomic_store_n(&ready[c->left - 1], true, __ATOMIC_RELEASE);
+	c->left = 0;
+	for (unsigned i = 0; i < THREADS; i++) {
+		unsigned n = (c->current + i) % THREADS;
+		if (!__atomic_exchange_n(&ready[n], false, __ATOMIC_ACQUIRE))
+			continue;
+		c->left = c->current;
+		c->current = n + 1;
+		kaiser_set_kernel_stack((uint64_t)stacks[n + 1]);
+		kaiser_space_switch(&kaiser, &spaces[n]);
+		kaiser_exit_to_user(kaiser_user_frame((uint64_t)stacks[n + 1]));
+	}
+}
+
 /* ---- bring-up ---- */
 
-/* One of the 2 MiB places above the image, drawn anew at each boot. A real kernel has better
- * entropy than the time it took to get here, and moves its image as well. */
-static uint64_t draw_window(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return KERNEL_BASE + ((32 + (lo * UINT32_C(2654435761) ^ hi) % UINT64_C(900)) << 21);
-}
-
-void host_init(enum kaiser_mode mode)
-{
-	struct kaiser_config cfg = {
-		.ops = &ops,
-		.window = draw_window(),
-		.cpus = MAX_CPUS,
-		.host_pages = 1,
-		.kernel_root = kernel_root,
-		.user_end = USER_END,
-		.mode = mode,
-	};
-	int err = kaiser_init(&kaiser, &cfg);
-
-	for (unsigned cpu = 0; !err && cpu < MAX_CPUS; cpu++)
-		err = kaiser_cpu_prepare(&kaiser, cpu);
-	if (err)
-		panic(NULL, kaiser_strerror(err));
-}
-
-/* On the CPU itself, on the kernel root, interrupts off. */
-void host_enter(unsigned cpu)
-{
-	struct cpu *c = kaiser_cpu_host_area(&kaiser, cpu);
-	int err = kaiser_cpu_enter(&kaiser, cpu, (uint64_t)cpu_stacks[cpu + 1]);
-
-	if (err)
-		panic(NULL, kaiser_strerror(err));
-	c->self = c;
-	c->number = cpu;
-}
-
-static void verify_line(void *arg, const char *text)
-{
-	print(text, "");
-}
-
 /* start_info: PVH's, by its physical address; the command line's is its word at 24. */
-void tiny_main(uint32_t start_info)
+static void bring_up(uint32_t start_info)
 {
-	uint64_t *info;
+	uint64_t *info = phys_to_virt(NULL, start_info), random = __builtin_ia32_rdtsc();
+	struct kaiser_config cfg = {
+		.ops = &ops, .cpus = MAX_CPUS, .host_pages = 1, .user_end = USER_END};
 
 	memory_init();
-	info = phys_to_virt(NULL, start_info);
-	host_init(kaiser_policy_parse(phys_to_virt(NULL, info[3])));
-	host_enter(0);
-	print(kaiser.policy.isolate ? "isolation on: " : "isolation off: ", kaiser.policy.reason);
-	threads_create();
-	cpus_start();
-	if (kaiser_verify(&kaiser, verify_line, NULL)) /* before any user mode runs */
-		panic(NULL, "the page tables do not isolate");
-	cpus_timer();
+	cfg.kernel_root = kernel_root;
+	/* One of the 2 MiB places above the image. A real kernel has better entropy than the time
+	 * it took to get here, and moves its image as well. */
+	random = random * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+	cfg.window = KERNEL_BASE + ((32 + random % 900) << 21);
+	cfg.mode = kaiser_policy_parse(phys_to_virt(NULL, info[3]));
+	must(kaiser_init(&kaiser, &cfg));
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		must(kaiser_cpu_prepare(&kaiser, cpu));
+}
+
+/* Where boot.S leads each CPU, with the next free number, on a stack of its own, interrupts off. */
+void tiny_main(unsigned cpu, uint32_t start_info)
+{
+	extern char cpu_stacks[MAX_CPUS][STACK_BYTES];
+
+	if (cpu == 0)
+		bring_up(start_info);
+	__asm__ volatile("movq %0, %%cr3" ::"r"(kernel_root) : "memory");
+	*apic(APIC_ON) = 0x1ff; /* from the next line on it may be interrupted for a call */
+	must(kaiser_cpu_enter(&kaiser, cpu, (uint64_t)cpu_stacks[cpu + 1]));
+	if (cpu == 0) {
+		print(NULL, kaiser.policy.isolate ? "isolation on:" : "isolation off:");
+		print(NULL, kaiser.policy.reason);
+		cpus_start();
+		if (kaiser_verify(&kaiser, print, NULL)) /* before any user mode runs */
+			panic(NULL, "the page tables do not isolate");
+		for (unsigned i = 0; i < THREADS; i++)
+			thread_create(i);
+	}
+	cpu_idle();
 }
 
 /* ---- what the gates lead to ---- */
+
+/* Each program says once that all was right, or at any time that it was not. They go on for ever,
+ * unless QEMU's device for it ends the machine. */
+static void report(bool right)
+{
+	static unsigned reports;
+
+	if (right && __atomic_add_fetch(&reports, 1, __ATOMIC_RELAXED) != THREADS)
+		return;
+	print(NULL, right ? "PASS" : "FAIL");
+	outb(0xf4, right ? 0x10 : 0x11);
+}
 
 /* System call 0: rdi = 1 if all was right. 1: flush everything, everywhere. */
 void kaiser_on_syscall(struct pt_regs *regs)
 {
 	if (regs->orig_ax == 0)
-		threads_report(regs->di == 1);
+		report(regs->di == 1);
 	else if (regs->orig_ax == 1)
 		kaiser_flush_all(&kaiser);
 	else
@@ -117,7 +160,11 @@ void kaiser_on_syscall(struct pt_regs *regs)
 void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector)
 {
 	if (vector >= 32) {
-		cpus_interrupt(vector);
+		*apic(APIC_EOI) = 0;
+		if (vector == VEC_CALL)
+			kaiser_serve_call(&kaiser);
+		else if (vector == VEC_TIMER)
+			thread_next();
 		return;
 	}
 	if (!kaiser_user_mode(regs))
@@ -135,41 +182,4 @@ void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6)
 
 void kaiser_on_nmi(struct pt_regs *regs)
 {
-}
-
-void kaiser_on_machine_check(struct pt_regs *regs)
-{
-	panic(NULL, "machine check");
-}
-
-void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2)
-{
-	panic(NULL, "double fault");
-}
-
-/* ---- the console ---- */
-
-static void put(const char *text)
-{
-	for (; *text; text++) {
-		while (!(inb(0x3fd) & 0x20))
-			__builtin_ia32_pause();
-		outb(0x3f8, (uint8_t)*text);
-	}
-}
-
-void print(const char *text, const char *more)
-{
-	put("tinyhost: ");
-	put(text);
-	put(more);
-	put("\n");
-}
-
-void panic(void *ctx, const char *why)
-{
-	print("panic: ", why);
-	outb(0xf4, 0x12);
-	for (;;)
-		__asm__ volatile("cli; hlt");
 }

@@ -4,7 +4,7 @@
  * the window. A fault goes on at r12 with the vector in rax and RSP at the end of the data page.
  */
 	.section .rodata
-	.globl	user_programs, user_end, user_reader, user_breaker
+	.globl	user_reader, user_breaker, user_end
 
 /* Does something that must raise `vector`. */
 .macro MUST_FAULT vector:req insn:vararg
@@ -26,7 +26,6 @@
 	jne	wrong
 .endm
 
-user_programs:
 user_reader:				/* wants to see what it must not */
 	movq	%r14, %rcx		/* IDT, gate text, kernel text; then each CPU's pages */
 	movl	$0x120, %ebx
@@ -52,9 +51,9 @@ user_breaker:				/* wants to stop the machine */
 	MUST_FAULT 13, int $0x20
 	MUST_FAULT 6, ud2
 	MUST_FAULT 3, int3
-	xorl	%ebp, %ebp		/* system calls without a stack, and on the kernel's */
+	xorl	%ebp, %ebp		/* system calls without a stack, and on the gates */
 	CALL_WITH %rbp
-	leaq	0x25100(%r14), %rbp
+	leaq	0x1100(%r14), %rbp
 	CALL_WITH %rbp
 	movl	$0x801000, %esp
 	leaq	2f(%rip), %r12
@@ -68,12 +67,12 @@ user_breaker:				/* wants to stop the machine */
 	call	check
 	jmp	user_breaker
 
-check:	movl	$100000, %ecx		/* some time in user mode, for those who look from outside */
+check:	movl	$1000000, %ecx		/* some time in user mode, for those who look from outside */
 	loop	.
 	cmpq	%r13, 0x800000		/* its own memory holds its own number */
 	jne	wrong
 	incq	%r15
-	cmpq	$100, %r15
+	cmpq	$20, %r15
 	jne	1f
 	movl	$1, %edi
 	xorl	%eax, %eax
@@ -84,4 +83,3 @@ wrong:	xorl	%edi, %edi
 	syscall
 	jmp	wrong
 user_end:
-	.section .note.GNU-stack, "", @progbits

@@ -7,7 +7,6 @@ struct kaiser kaiser;
 struct kaiser_space space;
 uint64_t *space_top;
 int fail_alloc = -1, fail_map = -1;
-static bool entered;
 static unsigned tests;
 
 /* The host's own call: one at a time. */
@@ -17,67 +16,69 @@ static void *call_arg;
 
 /* ---- output ---- */
 
-static void put(const char *text)
+static char text_line[256];
+static unsigned length;
+
+static void add(const char *text)
 {
-	for (; *text; text++) {
-		while (!(inb(0x3fd) & 0x20))
-			__builtin_ia32_pause();
-		outb(0x3f8, (uint8_t)*text);
-	}
+	while (*text && length < sizeof(text_line) - 1)
+		text_line[length++] = *text++;
+	text_line[length] = 0;
 }
 
-static void put_number(unsigned n)
+static void add_number(unsigned n)
 {
 	char digit[2] = {(char)('0' + n % 10), 0};
 
 	if (n > 9)
-		put_number(n / 10);
-	put(digit);
+		add_number(n / 10);
+	add(digit);
 }
 
-void print(const char *text, const char *more)
+static void end_line(void)
 {
-	put("# ");
-	put(text);
-	put(more);
-	put("\n");
+	print(NULL, text_line);
+	length = 0;
+}
+
+void note(const char *text, const char *more)
+{
+	add("# ");
+	add(text);
+	add(more);
+	end_line();
 }
 
 void called(const char *name)
 {
-	print("called ", name);
+	note("called ", name);
+}
+
+static void result(bool good)
+{
+	add(good ? "ok " : "not ok ");
+	add_number(++tests);
+	add(" - ");
 }
 
 void check(bool good, const char *text)
 {
-	put(good ? "ok " : "not ok ");
-	put_number(++tests);
-	put(" - ");
-	put(text);
-	put("\n");
+	result(good);
+	add(text);
+	end_line();
 }
 
 void check_error(int got, int want, const char *name, const char *error, const char *text)
 {
-	put(got == want ? "ok " : "not ok ");
-	put_number(++tests);
-	put(" - ");
-	put(name);
-	put(": ");
-	put(error);
-	put(": ");
-	put(text);
-	put("\n");
+	result(got == want);
+	add(name);
+	add(": ");
+	add(error);
+	add(": ");
+	add(text);
+	end_line();
 	if (got != want)
-		print("it said: ", kaiser_strerror(got));
-}
-
-void panic(void *ctx, const char *why)
-{
-	print("panic: ", why);
-	outb(0xf4, 0x12);
-	for (;;)
-		__asm__ volatile("cli; hlt");
+		note("it said: ", kaiser_strerror(got));
 }
 
 /* ---- hooks ---- */
@@ -95,16 +96,16 @@ static int map(void *ctx, uint64_t va, kaiser_pa_t pa, unsigned prot)
 
 	if (fail_map >= 0 && fail_map-- == 0)
 		return -1;
-	return !map_page(phys_to_virt(ctx, kernel_root), va, pa,
-			 prot & KAISER_PROT_X ? bits : bits | PTE_NX);
+	map_page(phys_to_virt(ctx, kernel_root), va, pa,
+		 prot & KAISER_PROT_X ? bits : bits | PTE_NX);
+	return 0;
 }
 
 static void unmap(void *ctx, uint64_t va)
 {
 	map_page(phys_to_virt(ctx, kernel_root), va, 0, 0);
 	__asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
-	if (entered)
-		kaiser_flush_kernel(&kaiser, va, va + PAGE);
+	kaiser_flush_kernel(&kaiser, va, va + PAGE);
 }
 
 unsigned interrupts_sent;
@@ -168,32 +169,37 @@ struct kaiser_config config = {
 
 void host_enter(unsigned cpu)
 {
-	struct cpu *c = kaiser_cpu_host_area(&kaiser, cpu);
+	extern char cpu_stacks[MAX_CPUS][STACK_BYTES];
 	int err = kaiser_cpu_enter(&kaiser, cpu, (uint64_t)cpu_stacks[cpu + 1]);
 
 	if (err)
 		panic(NULL, kaiser_strerror(err));
-	c->self = c;
-	c->number = cpu;
-	entered = true;
 }
 
-void tiny_main(uint32_t start_info)
+unsigned cpus;
+
+void tiny_main(unsigned cpu, uint32_t start_info)
 {
-	memory_init();
-	config.kernel_root = kernel_root;
-	space_top = page_alloc(NULL, 0);
-	calls_before_init();
-	calls_prepare();
-	host_enter(0);
+	if (cpu == 0) {
+		memory_init();
+		config.kernel_root = kernel_root;
+		space_top = page();
+		__asm__ volatile("movq %0, %%cr3" ::"r"(kernel_root) : "memory");
+		calls_before_init();
+		calls_prepare();
+	} else {
+		__asm__ volatile("movq %0, %%cr3" ::"r"(kernel_root) : "memory");
+	}
+	*apic(APIC_ON) = 0x1ff;
+	host_enter(cpu);
+	if (cpu > 0)
+		cpu_idle();
 	cpus_start();
+	for (unsigned i = 0; i < 100000000 && kaiser.live != 3; i++) /* as many as QEMU was told */
+		__builtin_ia32_pause();
+	cpus = kaiser.live == 3 ? 2 : 1;
 	calls_running();
 	calls_looking();
 	events_from_kernel();
 	events_from_user();
-}
-
-/* cpus.c's ticks: nothing to run. */
-void threads_next(void)
-{
 }

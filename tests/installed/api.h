@@ -11,6 +11,9 @@
 
 #include "tiny.h"
 
+#define USER_END   UINT64_C(0x00007ffffffff000)
+#define USER_CODE  UINT64_C(0x400000)
+#define USER_DATA  UINT64_C(0x800000)
 #define LDT_TOP    300
 #define LDT_SYSTEM UINT64_C(0x00008b0000000000) /* a TSS: no LDT may have one */
 #define LDT_DATA   UINT64_C(0x00cff3000000ffff) /* a data segment of ring 3 */
@@ -19,10 +22,14 @@
 extern int fail_alloc, fail_map;
 extern struct kaiser_ops ops; /* by interrupts; call_cpus is set where it is tested */
 extern unsigned interrupts_sent;
+extern struct kaiser kaiser;
+extern unsigned cpus; /* that run */
 extern struct kaiser_config config;
 extern struct kaiser_space space;
 extern uint64_t *space_top;
 
+void host_enter(unsigned cpu);
+void note(const char *text, const char *more); /* a line of TAP's that judges nothing */
 void check(bool good, const char *text);
 /* That a function returned that error: "ok N - NAME: ERROR: text". */
 void check_error(int got, int want, const char *name, const char *error, const char *text);

@@ -71,25 +71,23 @@ void calls_prepare(void)
 
 static void spaces(void)
 {
-	uint64_t *table = page_alloc(NULL, 0), *page = page_alloc(NULL, 0);
+	uint64_t *table = page(), *first = page();
 	uint64_t got[4] = {0};
 
 	WANT(KAISER_E_ARG, kaiser_space_init, (&kaiser, &space, space_top + 1), "not a page");
 	WANT(KAISER_OK, kaiser_space_init, (&kaiser, &space, space_top), "a space");
-	if (!map_page(table, USER_CODE, virt_to_phys(NULL, page), PTE_P | PTE_U) ||
-	    !map_page(table, USER_DATA, virt_to_phys(NULL, page_alloc(NULL, 0)),
-		      PTE_P | PTE_U | PTE_W | PTE_NX))
-		panic(NULL, "no memory for a program");
+	map_page(table, USER_CODE, virt_to_phys(NULL, first), PTE_P | PTE_U);
+	map_page(table, USER_DATA, virt_to_phys(NULL, page()), PTE_P | PTE_U | PTE_W | PTE_NX);
 	WANT(KAISER_E_ARG, kaiser_space_set_top, (&space, 256, table[0]), "the kernel half");
 	WANT(KAISER_OK, kaiser_space_set_top, (&space, 0, table[0]), "an entry");
 	check(space_top[0] == table[0], "it is in the host's table");
 	kaiser_space_switch(&kaiser, &space);
-	*page = 42;
+	*first = 42;
 	check(*(volatile uint64_t *)USER_CODE == 42, "the space that was switched to is there");
 	map_page(table, USER_CODE, virt_to_phys(NULL, space_top), PTE_P | PTE_U);
 	kaiser_flush_page(&space, USER_CODE);
 	check(*(volatile uint64_t *)USER_CODE == (space_top[0] & ~UINT64_C(0)), "a page flushed");
-	map_page(table, USER_CODE, virt_to_phys(NULL, page), PTE_P | PTE_U);
+	map_page(table, USER_CODE, virt_to_phys(NULL, first), PTE_P | PTE_U);
 	kaiser_flush_range(&space, USER_CODE, USER_CODE + PAGE, true);
 	check(*(volatile uint64_t *)USER_CODE == 42, "a range flushed");
 	kaiser_flush_space(&space, false);
@@ -127,8 +125,7 @@ static void without_ldts(void)
 	fail_alloc = 6; /* after its own: a table */
 	WANT(KAISER_E_NOMEM, kaiser_init, (&other, &cfg), "no page for a table");
 	fail_alloc = -1;
-	if (!map_page(phys_to_virt(NULL, kernel_root), cfg.window + PAGE, 0, PTE_P))
-		panic(NULL, "no memory for a table");
+	map_page(phys_to_virt(NULL, kernel_root), cfg.window + PAGE, 0, PTE_P);
 	WANT(KAISER_E_MAP, kaiser_init, (&other, &cfg), "a page where the window goes");
 	map_page(phys_to_virt(NULL, kernel_root), cfg.window + PAGE, 0, 0);
 	own.interrupt_cpus = NULL;
@@ -140,7 +137,7 @@ static void without_ldts(void)
 	check(*(volatile uint64_t *)cfg.window &&
 		      (uint64_t)kaiser_cpu_host_area(&other, 0) > cfg.window,
 	      "its window is mapped");
-	if (kaiser_space_init(&other, &s, page_alloc(NULL, 0)))
+	if (kaiser_space_init(&other, &s, page()))
 		panic(NULL, "a space of the second library");
 	WANT(KAISER_E_STATE, kaiser_space_set_ldt, (&s, data_segment, 1), "config.ldt_top is 0");
 }
@@ -268,7 +265,7 @@ static unsigned lines, findings;
 static void line(void *arg, const char *text)
 {
 	if (arg)
-		print((const char *)arg, text);
+		note((const char *)arg, text);
 	lines++;
 }
 
@@ -278,7 +275,7 @@ static void finding(void *ctx, const struct kaiser_finding *f)
 
 	if (f->severity == KAISER_ERROR && kaiser_finding_text(f, text, sizeof(text)) > 0) {
 		findings++;
-		print("finding: ", text);
+		note("finding: ", text);
 	}
 }
 

@@ -41,7 +41,7 @@ void events_from_kernel(void)
 
 void events_from_user(void)
 {
-	struct pt_regs *regs = (struct pt_regs *)(stack + STACK_BYTES) - 1;
+	struct pt_regs *regs = kaiser_user_frame((uint64_t)(stack + STACK_BYTES));
 	uint64_t *low = phys_to_virt(NULL, space_top[0] & ~(PAGE - 1));
 
 	for (uint64_t shift = 30; shift >= 12; shift -= 9)
@@ -58,6 +58,7 @@ void events_from_user(void)
 	check(kaiser_kernel_stack() == (uint64_t)(stack + STACK_BYTES),
 	      "the stack is where it was set");
 	called("kaiser_kernel_stack");
+	called("kaiser_user_frame");
 	kaiser_space_switch(&kaiser, &space);
 	kaiser_exit_to_user(regs);
 }
@@ -99,7 +100,7 @@ void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector)
 	if (vector >= 32) {
 		if (vector == VEC_HOOK)
 			hook_interrupt();
-		cpus_interrupt(vector);
+		*apic(APIC_EOI) = 0;
 		return;
 	}
 	if (!kaiser_user_mode(regs) || vector != 6)
@@ -139,7 +140,7 @@ void kaiser_on_double_fault(struct pt_regs *regs, uint64_t cr2)
 	called("kaiser_on_double_fault");
 	check(name && name[0] == 'N' && name[1] == 'M', "the NMI stack ran over");
 	print_called();
-	print("PASS", "");
+	print(NULL, "PASS");
 	outb(0xf4, 0x10);
 	for (;;)
 		__asm__ volatile("cli; hlt");
