@@ -1,7 +1,11 @@
 # kaiser bench: the program its guests run, and the recorder that QEMU loads.
 BENCH_CFLAGS := -std=gnu11 -O2 -g -static -mno-red-zone $(WARN)
 
-bench: $(BUILD)/kaiser $(BUILD)/kaiser-bench.so $(BUILD)/bench.cpio.gz ## Build what kaiser bench needs
+BENCH_FILES := $(addprefix $(BUILD)/,kaiser kaiser-bench.so bench.cpio.gz)
+
+bench: ## Build what kaiser bench needs
+	@scripts/deps.sh tools bench
+	@$(MAKE) --no-print-directory $(BENCH_FILES)
 
 $(BUILD)/kaiser-bench.so: $(wildcard tools/bench/plugin/*.c) tools/bench/trace.h $(wildcard tools/bench/plugin/*.h)
 	@mkdir -p $(@D)
@@ -18,6 +22,6 @@ $(BUILD)/user/bench32: user/bench/bench32.S
 $(BUILD)/bench.cpio.gz: $(BUILD)/user/bench $(BUILD)/user/bench32 scripts/initramfs.sh
 	scripts/initramfs.sh -o $@ -i $< bench32=$(BUILD)/user/bench32
 
-test-build: bench
+test-build: $(BENCH_FILES)
 
 .PHONY: bench
