@@ -22,7 +22,7 @@ storm: ## Every event at every instruction of every entry path, in QEMU, then Bo
 storm-deep: ## Events within events (hours; spread it by STORM_ARGS="--shard I/N")
 	@scripts/deps.sh test
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
-	$(STORM) --no-count --event 'nmi>nmi,nmi_iret>nmi_iret,nmi_iret>mce_nmi,mce>nmi,mce>mce_nmi,mce>mce_again'
+	$(STORM) --no-count --event 'nmi>nmi,nmi_iret>nmi_iret,nmi_iret>mce_nmi,mce>nmi,mce>mce_again,mce>mce_nmi_again'
 
 nmi-deep: ## Nested NMI sweeps from all over the system call's path, in Bochs
 	@scripts/deps.sh test

@@ -9,8 +9,13 @@ struct pt_regs;
 
 void sweep_init(void);
 
-/* "debug_nmi_iret": every NMI handler makes nesting possible. */
+/* How often the two handlers ran: what kaiser storm holds against the events it gave. */
+extern uint64_t sweep_nmis, sweep_machine_checks;
+
+/* Of every NMI. "debug_nmi_iret": it makes nesting possible. */
 void sweep_in_nmi(void);
+/* Of every #MC. */
+void sweep_in_mce(void);
 /* "debug_mce_continue": as if every #MC could be recovered from. */
 bool sweep_survives_mce(void);
 /* "debug_frames": sigreturn takes a non-canonical RIP, so that the exit's IRET can fault at it. */

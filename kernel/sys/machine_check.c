@@ -72,6 +72,7 @@ void trap_machine_check(struct pt_regs *regs)
 	struct bank_error e, worst = {.status = 0};
 	unsigned uncorrected = 0;
 
+	sweep_in_mce();
 	for (unsigned i = 0; i < banks; i++) {
 		if (!take_bank(i, &e) || sweep_survives_mce())
 			continue;

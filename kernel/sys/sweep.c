@@ -13,6 +13,8 @@
 #define DR7_ALWAYS BIT(10)
 #define PR_SWEEP   0x6b616973
 
+uint64_t sweep_nmis, sweep_machine_checks;
+
 static bool nmi_iret, mce_continue, frames, breakpoints;
 
 void sweep_init(void)
@@ -28,6 +30,7 @@ void sweep_in_nmi(void)
 {
 	uint64_t scratch;
 
+	__atomic_fetch_add(&sweep_nmis, 1, __ATOMIC_RELAXED);
 	if (!nmi_iret)
 		return;
 	__asm__ volatile("movq %%rsp, %0\n\t"
@@ -42,6 +45,11 @@ void sweep_in_nmi(void)
 			 : "=&r"(scratch)
 			 : "i"(KAISER_KERNEL_DS), "i"(KAISER_KERNEL_CS)
 			 : "memory", "cc");
+}
+
+void sweep_in_mce(void)
+{
+	__atomic_fetch_add(&sweep_machine_checks, 1, __ATOMIC_RELAXED);
 }
 
 bool sweep_survives_mce(void)

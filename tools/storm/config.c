@@ -127,12 +127,33 @@ static void read_ranges(struct reader *r, const json_t *v, const char *what, str
 	}
 }
 
-static void read_event(struct reader *r, const char *name, const json_t *o, struct storm_event *e)
+/* {"counter": 1}: those that the kernel has. */
+static void read_calls(struct reader *r, const json_t *o, const struct storm_config *c,
+		       struct storm_event *e)
 {
 	const char *key;
 	json_t *v;
 
-	*e = (struct storm_event){.msi = -1, .vector = -1};
+	json_object_foreach((json_t *)o, key, v)
+	{
+		unsigned i = 0;
+
+		while (i < c->calls && strcmp(c->call[i], key) != 0)
+			i++;
+		if (i < c->calls)
+			e->calls[i] = (uint8_t)number(r, v, key);
+		else
+			complain(r, "the kernel's calls have no", key);
+	}
+}
+
+static void read_event(struct reader *r, const char *name, const json_t *o,
+		       const struct storm_config *c, struct storm_event *e)
+{
+	const char *key;
+	json_t *v;
+
+	*e = (struct storm_event){.msi = -1, .vector = -1, .behind = -1};
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	json_object_foreach((json_t *)o, key, v)
 	{
@@ -147,6 +168,10 @@ static void read_event(struct reader *r, const char *name, const json_t *o, stru
 			text(r, v, key, e->word, sizeof(e->word));
 		} else if (!strcmp(key, "vector")) {
 			e->vector = (int)(number(r, v, key) & 255);
+		} else if (!strcmp(key, "behind")) {
+			e->behind = (int)(number(r, v, key) & 255);
+		} else if (!strcmp(key, "calls")) {
+			read_calls(r, v, c, e);
 		} else if (!strcmp(key, "bochs")) {
 			e->bochs = boolean(r, v, key);
 		} else if (!strcmp(key, "pends")) {
@@ -193,6 +218,10 @@ static void read_kernel(struct reader *r, const json_t *o, struct storm_config *
 			read_offsets(r, v, key, c->visible);
 		} else if (!strcmp(key, "wiped")) {
 			read_offsets(r, v, key, c->wiped);
+		} else if (!strcmp(key, "calls")) {
+			c->calls = (unsigned)items(r, v, key, MAX_CALLS);
+			for (unsigned i = 0; i < c->calls; i++)
+				text(r, json_array_get(v, i), key, c->call[i], 64);
 		} else if (!strcmp(key, "image_offset")) {
 			c->image_offset = number(r, v, key);
 		} else if (!strcmp(key, "forbid")) {
@@ -232,6 +261,8 @@ static void read_program(struct reader *r, const json_t *o, struct storm_config 
 	}
 }
 
+static const char *const context[CONTEXTS] = {"plain", "exception", "nmi"};
+
 /* "UU KU KK": GS and CR3, user's or kernel's, of each state that the design allows. */
 static uint8_t states(struct reader *r, const json_t *v, const char *what)
 {
@@ -263,9 +294,13 @@ static void read_setups(struct reader *r, const json_t *o, struct storm_config *
 		}
 		snprintf(s->name, sizeof(s->name), "%s", key);
 		text(r, json_object_get(v, "append"), key, s->append, sizeof(s->append));
-		s->allowed[CONTEXT_PLAIN] = states(r, json_object_get(v, "plain"), key);
-		s->allowed[CONTEXT_EXCEPTION] = states(r, json_object_get(v, "exception"), key);
-		s->allowed[CONTEXT_NMI] = states(r, json_object_get(v, "nmi"), key);
+		for (unsigned i = 0; i < CONTEXTS; i++) {
+			const json_t *pair = json_object_get(v, context[i]);
+
+			for (unsigned b = 0; pair && b < 2; b++)
+				s->allowed[i][b] = states(r, json_array_get(pair, b), key);
+			s->told |= !!pair;
+		}
 		c->setups++;
 	}
 }
@@ -285,10 +320,13 @@ int storm_config_read(struct storm_config *c, const char *path, char *error, siz
 			snprintf(error, size, "%s:%d: %s", path, e.line, e.text);
 		return -1;
 	}
+	v = json_object_get(top, "kernel"); /* the events name its counters */
+	if (v)
+		read_kernel(&r, v, c);
 	json_object_foreach(top, key, v)
 	{
 		if (!strcmp(key, "kernel")) {
-			read_kernel(&r, v, c);
+			continue;
 		} else if (!strcmp(key, "program")) {
 			read_program(&r, v, c);
 		} else if (!strcmp(key, "configurations")) {
@@ -300,7 +338,7 @@ int storm_config_read(struct storm_config *c, const char *path, char *error, siz
 			json_object_foreach(v, name, one)
 			{
 				if (c->events < MAX_EVENTS)
-					read_event(&r, name, one, &c->event[c->events++]);
+					read_event(&r, name, one, c, &c->event[c->events++]);
 				else
 					complain(&r, "too many events", NULL);
 			}

@@ -104,24 +104,43 @@ void storm_image_place(const struct storm_image *i, uint64_t va, char *buf, size
 			 strrchr(file, '/') ? strrchr(file, '/') + 1 : file, number);
 }
 
-int storm_image_byte(const struct storm_image *i, uint64_t va)
+/* The part of the file that is loaded at va. */
+static Elf *segment(const struct storm_image *i, uint64_t va, GElf_Phdr *ph)
 {
 	Dwfl_Module *module = i->dwfl ? dwfl_addrmodule(i->dwfl, va) : NULL;
 	GElf_Addr bias;
 	Elf *elf = module ? dwfl_module_getelf(module, &bias) : NULL;
-	size_t n = 0, size;
+	size_t n = 0;
+
+	if (!elf || elf_getphdrnum(elf, &n))
+		return NULL;
+	for (size_t k = 0; k < n; k++)
+		if (gelf_getphdr(elf, (int)k, ph) && ph->p_type == PT_LOAD && va >= ph->p_vaddr &&
+		    va - ph->p_vaddr < ph->p_memsz)
+			return elf;
+	return NULL;
+}
+
+int storm_image_byte(const struct storm_image *i, uint64_t va)
+{
+	GElf_Phdr ph;
+	Elf *elf = segment(i, va, &ph);
+	size_t size;
 	const char *file = elf ? elf_rawfile(elf, &size) : NULL;
 
-	if (!file || elf_getphdrnum(elf, &n))
+	if (!file || va - ph.p_vaddr >= ph.p_filesz || ph.p_offset + (va - ph.p_vaddr) >= size)
 		return -1;
-	for (size_t k = 0; k < n; k++) {
-		GElf_Phdr ph;
+	return (unsigned char)file[ph.p_offset + (va - ph.p_vaddr)];
+}
 
-		if (gelf_getphdr(elf, (int)k, &ph) && ph.p_type == PT_LOAD && va >= ph.p_vaddr &&
-		    va - ph.p_vaddr < ph.p_filesz && ph.p_offset + (va - ph.p_vaddr) < size)
-			return (unsigned char)file[ph.p_offset + (va - ph.p_vaddr)];
-	}
-	return -1;
+bool storm_image_physical(const struct storm_image *i, uint64_t va, uint64_t *pa)
+{
+	GElf_Phdr ph;
+
+	if (!segment(i, va, &ph))
+		return false;
+	*pa = ph.p_paddr + (va - ph.p_vaddr);
+	return true;
 }
 
 unsigned storm_image_data(const struct storm_image *i, uint64_t (*range)[2], unsigned max)

@@ -14,8 +14,6 @@
 
 #include "storm.h"
 
-#define CHUNK 1800 /* bytes of memory in a packet */
-
 static uint64_t symbol(const struct storm *s, const char *name)
 {
 	uint64_t va = 0;
@@ -52,6 +50,7 @@ static void choose(struct storm *s, const struct storm_path *p)
 	uint64_t v[2] = {symbol(s, p->select), s->armed};
 	const char *name[2] = {s->c.select, s->armed_word};
 
+	storm_calls_clear(s);
 	for (unsigned i = 0; i < 2; i++) {
 		char hex[17];
 
@@ -128,134 +127,6 @@ int storm_go(struct storm *s, struct storm_run *run, unsigned k)
 	return walk(s, run, k);
 }
 
-/* Everything that is compared at the path's end, into s->here, memory and page. */
-static int look(struct storm *s, uint8_t *memory, uint8_t *page)
-{
-	const struct storm_memory *m = &s->base.memory;
-	unsigned first;
-	size_t at = 0;
-
-	storm_say(s, "g");
-	first = s->packets;
-	for (unsigned i = 0; i < m->ranges; i++)
-		for (uint64_t a = m->range[i][0]; a < m->range[i][1]; a += CHUNK)
-			storm_say(s, "m%" PRIx64 ",%x", a,
-				  (unsigned)(m->range[i][1] - a < CHUNK ? m->range[i][1] - a
-									: CHUNK));
-	unsigned pages = s->packets;
-
-	for (uint64_t a = 0; m->residue && a < 4096; a += CHUNK)
-		storm_say(s, "m%" PRIx64 ",%x", m->residue + a,
-			  (unsigned)(4096 - a < CHUNK ? 4096 - a : CHUNK));
-	unsigned all = s->packets;
-
-	if (storm_send(s) != 1 || !storm_regs_parse(&s->here, s->guest.g.answer[first - 1]))
-		return 2;
-	for (unsigned i = first; i < all; i++) {
-		const char *p = s->guest.g.answer[i];
-		uint8_t *to = i < pages ? memory : page;
-
-		if (i == pages)
-			at = 0;
-		for (; p[0] && p[1]; p += 2) {
-			char two[3] = {p[0], p[1], 0};
-
-			if (at < (i < pages ? m->size : 4096))
-				to[at++] = (uint8_t)strtoul(two, NULL, 16);
-		}
-	}
-	return 0;
-}
-
-static int look_at_page(struct storm *s, uint8_t *page)
-{
-	struct storm_memory *m = &s->base.memory;
-	unsigned ranges = m->ranges;
-
-	if (!m->residue)
-		return 0;
-	m->ranges = 0;
-	int r = look(s, NULL, page);
-
-	m->ranges = ranges;
-	return r;
-}
-
-int storm_outer_page(struct storm *s, const struct storm_run *run)
-{
-	struct storm_memory *m = &s->base.memory;
-
-	for (const struct storm_run *r = run; r->outer; r = r->outer)
-		if (r->outer->step[r->at].cpl == 3)
-			return look_at_page(s, m->left);
-	memcpy(m->left, m->page, sizeof(m->left));
-	return 0;
-}
-
-static bool memory_differs(struct storm *s)
-{
-	const struct storm_memory *m = &s->base.memory;
-	size_t at = 0;
-
-	for (unsigned i = 0; i < m->ranges; i++) {
-		for (uint64_t a = m->range[i][0]; a < m->range[i][1]; a++, at++) {
-			if (m->got[at] == m->want[at] || m->noise[at])
-				continue;
-			snprintf(s->what, sizeof(s->what),
-				 "the program's memory at %#" PRIx64 " is %#x, should be %#x", a,
-				 m->got[at], m->want[at]);
-			return true;
-		}
-	}
-	return false;
-}
-
-static uint64_t word(const uint8_t *page, uint64_t at)
-{
-	uint64_t v;
-
-	memcpy(&v, page + at, sizeof(v));
-	return v;
-}
-
-static bool page_differs(struct storm *s, const uint8_t *page)
-{
-	const struct storm_memory *m = &s->base.memory;
-
-	for (uint64_t i = s->c.wiped[0]; m->residue && i < s->c.wiped[1]; i += 8) {
-		/* What an earlier path left there may be gone. */
-		if (!word(page, i) || word(page, i) == word(m->page, i) ||
-		    word(page, i) == word(m->left, i) || word(m->page_noise, i))
-			continue;
-		snprintf(s->what, sizeof(s->what),
-			 "the entry page at +%#" PRIx64 " still holds %#" PRIx64
-			 ", should be %#" PRIx64,
-			 i, word(page, i), word(m->page, i));
-		return true;
-	}
-	return false;
-}
-
-/* Under user mode's root: no kernel address outside the window, no root. A vector is pushed
- * sign-extended. */
-static bool page_tells(struct storm *s, const uint8_t *page)
-{
-	const struct storm_memory *m = &s->base.memory;
-	uint64_t root = s->base.end.cr3 & ~UINT64_C(0x1fff);
-
-	for (uint64_t i = s->c.visible[0]; m->residue && i < s->c.visible[1]; i += 8) {
-		uint64_t v = word(page, i);
-
-		if (v == word(m->page, i) || (v ^ m->residue) >> 24 == 0 || v >= UINT64_C(-128) ||
-		    (v >> 47 != 0x1ffff && (v & ~UINT64_C(0x1fff)) != root))
-			continue;
-		snprintf(s->what, sizeof(s->what),
-			 "user mode can read %#" PRIx64 " in the entry page at +%#" PRIx64, v, i);
-		return true;
-	}
-	return false;
-}
-
 /* The guest did not come to where it should: what does it say, where is it? */
 static int lost(struct storm *s, const char *where, int r)
 {
@@ -281,16 +152,18 @@ static int lost(struct storm *s, const char *where, int r)
 }
 
 /* To the end, where all must be as it was; then home. */
-static int finish(struct storm *s, const struct storm_run *run, const struct storm_step *k)
+static int finish(struct storm *s, const struct storm_run *run, const struct storm_event *e,
+		  const struct storm_step *k)
 {
 	struct storm_memory *m = &s->base.memory;
 	uint64_t end = symbol(s, run->path->end);
+	bool armed = s->armed_word;
 	uint8_t page[4096];
 	char line[300];
 	int r;
 
 	storm_say(s, "z0,%" PRIx64 ",1", end);
-	if (look(s, m->got, page))
+	if (storm_look(s, m->got, page))
 		return lost(s, "at the end", 2);
 	if (s->here.rip != end) {
 		snprintf(s->what, sizeof(s->what), "stopped at %#" PRIx64 " instead of the end",
@@ -298,10 +171,10 @@ static int finish(struct storm *s, const struct storm_run *run, const struct sto
 		return 1;
 	}
 	if (storm_regs_differ(&s->here, &s->base.end, &s->base.noise, s->what, sizeof(s->what)) ||
-	    memory_differs(s) || page_tells(s, page))
+	    storm_memory_differs(s) || storm_page_tells(s, page))
 		return 1;
 	r = storm_home(s);
-	if (!r && s->armed_word) {
+	if (!r && armed) {
 		/* It may have broken in the last exit as well: one round more, without it. */
 		choose(s, run->path);
 		/* Off the breakpoint that is set next; an interrupt here would come back to it. */
@@ -311,10 +184,12 @@ static int finish(struct storm *s, const struct storm_run *run, const struct sto
 	}
 	if (r)
 		return lost(s, "after the end", r);
-	if (look_at_page(s, page))
+	if (storm_look_at_page(s, page))
 		return lost(s, "at home", 2);
 	/* An event that hit user mode leaves that mode's own values: those it may read. */
-	if (k->cpl == 3 ? page_tells(s, page) : page_differs(s, page))
+	if (k->cpl == 3 ? storm_page_tells(s, page) : storm_page_differs(s, page))
+		return 1;
+	if (!armed && storm_calls_differ(s, run, e))
 		return 1;
 	if (storm_guest_says(s, line, sizeof(line))) {
 		snprintf(s->what, sizeof(s->what), "the guest says: %s", line);
@@ -323,17 +198,43 @@ static int finish(struct storm *s, const struct storm_run *run, const struct sto
 	return 0;
 }
 
-/* The word that the stub's answer is, bytes in memory's order. */
-static uint64_t told(const char *hex)
+/* The path ended, and the event's gate was not come to. Only a breakpoint has excuses: it broke in
+ * the call that armed it, so that the path took another way (there is something to wipe); or the
+ * path took it away, as execve does. */
+static int not_taken(struct storm *s, const struct storm_event *e)
 {
-	uint64_t v = 0;
+	char text[8192] = "";
+	const char *dr7;
 
-	for (unsigned i = 0; i < 8 && strlen(hex) == 16; i++) {
-		char two[3] = {hex[2 * i], hex[2 * i + 1], 0};
-
-		v |= (uint64_t)strtoul(two, NULL, 16) << 8 * i;
+	if (e->vector < 0)
+		return 0;
+	if (s->broke_early) {
+		s->total.before++;
+		s->reached = true;
+		return 0;
 	}
-	return v;
+	if (e->word[0] && gdb_monitor(&s->guest.g, "info registers", text, sizeof(text)))
+		return lost(s, "at the end", 2);
+	dr7 = strstr(text, "DR7=");
+	if (dr7 && !(strtoull(dr7 + 4, NULL, 16) & 0xff)) {
+		s->total.disarmed++;
+		s->reached = true;
+		return 0;
+	}
+	snprintf(s->what, sizeof(s->what), "it is not taken before the path's end");
+	return 1;
+}
+
+/* An NMI tells whether NMIs are blocked: is it so where the log says so? The IRET that nmi_iret's
+ * handler adds is in C, where there are no points. */
+static bool blocked_wrongly(struct storm *s, const struct storm_event *e,
+			    const struct storm_step *k, bool exact)
+{
+	if (e->vector != 2 || exact == !k->blocked)
+		return false;
+	snprintf(s->what, sizeof(s->what), "NMIs are %s here, and should be %s",
+		 exact ? "open" : "blocked", exact ? "blocked" : "open");
+	return true;
 }
 
 /* At the gate, by the event at k? Leaves the guest on its way to the end or back to k. */
@@ -341,26 +242,27 @@ static int at_gate(struct storm *s, const struct storm_run *run, const struct st
 		   const struct storm_step *k, const struct storm_regs *before, bool *ended)
 {
 	uint64_t end = symbol(s, run->path->end);
-	bool exact, passed = false;
+	uint64_t from;
+	bool exact;
 	int r;
 
 	for (;;) {
 		if (storm_registers(s))
 			return lost(s, "after the event", 2);
 		*ended = s->here.rip == end;
-		if (*ended) {
-			s->total.later += passed;
-			return 0;
-		}
+		if (*ended)
+			return not_taken(s, e);
 		storm_say(s, "m%" PRIx64 ",8", s->here.gpr[GPR_RSP]);
 		storm_say(s, "z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
 		if (storm_send(s) != 1)
 			return lost(s, "at the gate", 2);
-		exact = told(s->guest.g.answer[0]) == k->rip;
+		from = storm_word(s->guest.g.answer[0]);
+		/* What it brings may come first, if it is not blocked. */
+		exact = from == k->rip ||
+			(e->behind >= 0 && !k->blocked && from == s->guest.gate[e->behind]);
 		if (exact || !e->word[0])
 			break;
 		/* A single step of the path's own: a breakpoint of ours is still to come. */
-		passed = true;
 		r = over(s);
 		if (!r) {
 			storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
@@ -373,6 +275,8 @@ static int at_gate(struct storm *s, const struct storm_run *run, const struct st
 	s->reached |= exact;
 	s->total.exact += exact;
 	s->total.later += !exact;
+	if (blocked_wrongly(s, e, k, exact))
+		return 1;
 	if (!exact || k->inside || k->blocked || !before)
 		return 0;
 	/* Back to where it was, with all that was there. */
@@ -411,7 +315,28 @@ static int go_on(struct storm *s, const struct storm_run *run, const struct stor
 	} else if (e->vector >= 0) {
 		storm_say(s, "z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
 	}
-	return finish(s, run, k);
+	return finish(s, run, e, k);
+}
+
+/* At the path's start, or at the gate: then what broke is in the call that armed it. */
+static int to_start(struct storm *s, const struct storm_run *run, const struct storm_event *e)
+{
+	uint64_t start = symbol(s, run->path->start);
+	int r = storm_registers(s);
+
+	while (!r && s->here.rip == s->guest.gate[e->vector]) {
+		storm_say(s, "m%" PRIx64 ",8", s->here.gpr[GPR_RSP]);
+		if (storm_send(s) != 1)
+			return 2;
+		s->broke_early |= storm_word(s->guest.g.answer[0]) == s->armed;
+		r = over(s);
+		storm_say(s, "Z0,%" PRIx64 ",1", start);
+		storm_say(s, "c");
+		r = r ? r : came(storm_send(s));
+		storm_say(s, "z0,%" PRIx64 ",1", start);
+		r = r ? r : storm_registers(s);
+	}
+	return r;
 }
 
 /* A breakpoint of the guest's own, armed by the program: each time the path comes by. */
@@ -422,11 +347,17 @@ static int breakpoint(struct storm *s, struct storm_run *run, const struct storm
 
 	s->armed_word = e->word;
 	s->armed = run->step[k].rip;
+	s->broke_early = false;
+	if (!run->outer)
+		storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
 	r = storm_go(s, run, UINT32_MAX);
+	if (!r && !run->outer)
+		r = to_start(s, run, e);
 	s->armed = 0; /* from the next round on */
 	if (r)
 		return lost(s, "on the way to the start", r);
-	storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
+	if (run->outer)
+		storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
 	storm_say(s, "Z0,%" PRIx64 ",1", symbol(s, run->path->end));
 	storm_say(s, "c");
 	r = came(storm_send(s));
@@ -470,8 +401,14 @@ int storm_point(struct storm *s, struct storm_run *run, const struct storm_event
 	before = s->here;
 	s->reached = true;
 	storm_say_event(s, e);
-	/* A breakpoint where the guest stands would stop it at once. */
-	if (e->vector >= 0 && s->guest.gate[e->vector] != p->rip)
+	/* A breakpoint where the guest stands would stop it at once. Its own gate is nowhere open
+	 * to an event, so it can be stepped over first. */
+	if (e->vector >= 0 && s->guest.gate[e->vector] == p->rip) {
+		r = over(s);
+		if (r)
+			return lost(s, "over the gate", r);
+	}
+	if (e->vector >= 0)
 		storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
 	storm_say(s, "Z0,%" PRIx64 ",1", symbol(s, run->path->end));
 	storm_say(s, "c");
@@ -532,7 +469,7 @@ int storm_baseline(struct storm *s, const struct storm_path *path)
 		if (r)
 			return lost(s, "undisturbed", r);
 		storm_say(s, "z0,%" PRIx64 ",1", end);
-		if (look(s, m->got, page))
+		if (storm_look(s, m->got, page))
 			return 2;
 		one = s->here;
 		if (i == 0)
@@ -548,10 +485,11 @@ int storm_baseline(struct storm *s, const struct storm_path *path)
 		r = storm_home(s);
 		if (r)
 			return lost(s, "undisturbed, after the end", r);
-		if (look_at_page(s, page))
+		if (storm_look_at_page(s, page))
 			return 2;
 		if (i == 0)
 			memcpy(m->page, page, sizeof(page));
+		memcpy(m->calls, s->calls, sizeof(m->calls));
 		for (unsigned b = 0; b < 4096; b++)
 			m->page_noise[b] |= page[b] != m->page[b];
 	}

@@ -29,16 +29,16 @@ void storm_progress(struct storm *s, const char *what, unsigned done, unsigned a
 	shown = true;
 }
 
-static void lists(struct storm *s, const char *name, json_t *o)
+json_t *storm_list(struct storm *s, const char *name)
 {
-	json_t *top = s->json, *list;
+	json_t *list;
 
-	if (!top)
-		s->json = top = json_object();
-	list = json_object_get(top, name);
+	if (!s->json)
+		s->json = json_object();
+	list = json_object_get(s->json, name);
 	if (!list)
-		json_object_set_new(top, name, list = json_array());
-	json_array_append_new(list, o);
+		json_object_set_new(s->json, name, list = json_array());
+	return list;
 }
 
 void storm_place(struct storm *s, uint64_t rip, char *buf, size_t size)
@@ -88,10 +88,11 @@ void storm_failure(struct storm *s, struct storm_run *run, const struct storm_ev
 	s->total.failed++;
 	storm_progress(s, "", 0, 0);
 	if (s->o.json)
-		lists(s, "failures",
-		      json_pack("{ss ss ss si ss ss ss}", "configuration", s->setup->name, "path",
-				run->path->name, "event", e ? s->event : "", "point", (int)k, "at",
-				place, "what", s->what, "replay", again));
+		json_array_append_new(storm_list(s, "failures"),
+				      json_pack("{ss ss ss si ss ss ss}", "configuration",
+						s->setup->name, "path", run->path->name, "event",
+						e ? s->event : "", "point", (int)k, "at", place,
+						"what", s->what, "replay", again));
 	else if (!e)
 		printf("FAIL %s, %s, undisturbed: %s\n", s->setup->name, run->path->name, s->what);
 	else
@@ -110,11 +111,12 @@ void storm_path_done(struct storm *s, const struct storm_run *run, const char *e
 		entry += run->step[i].entry;
 	storm_progress(s, "", 0, 0);
 	if (s->o.json) {
-		lists(s, "paths",
-		      json_pack("{ss ss ss si si si si si}", "configuration", s->setup->name,
-				"path", run->path->name, "event", event, "instructions",
-				(int)run->steps, "entry_code", (int)entry, "points", (int)points,
-				"reached", (int)reached, "stepped", independent));
+		json_array_append_new(storm_list(s, "paths"),
+				      json_pack("{ss ss ss si si si si si}", "configuration",
+						s->setup->name, "path", run->path->name, "event",
+						event, "instructions", (int)run->steps,
+						"entry_code", (int)entry, "points", (int)points,
+						"reached", (int)reached, "stepped", independent));
 		return;
 	}
 	if (independent >= 0)
@@ -135,6 +137,8 @@ void storm_report(struct storm *s, double seconds)
 		json_object_set_new(top, "points", json_integer(t->points));
 		json_object_set_new(top, "taken_at_once", json_integer(t->exact));
 		json_object_set_new(top, "taken_later", json_integer(t->later));
+		json_object_set_new(top, "taken_when_armed", json_integer(t->before));
+		json_object_set_new(top, "disarmed", json_integer(t->disarmed));
 		json_object_set_new(top, "failed", json_integer(t->failed));
 		json_object_set_new(top, "seconds", json_real(seconds));
 		json_dumpf(top, stdout, JSON_INDENT(2));
@@ -143,6 +147,10 @@ void storm_report(struct storm *s, double seconds)
 		s->json = NULL;
 		return;
 	}
+	if (t->before || t->disarmed)
+		printf("breakpoints: %u broke in the call that armed them, %u were taken away by "
+		       "the path\n",
+		       t->before, t->disarmed);
 	printf("%u paths, %u events: %u taken exactly there, %u later, %u failures, %.1f s\n",
 	       t->paths, t->points, t->exact, t->later, t->failed, seconds);
 }

@@ -17,6 +17,7 @@
 #define MAX_CONFIGS  8
 #define MAX_RANGES   8
 #define EVENT_RANGES 4
+#define MAX_CALLS    4
 #define MAX_DEPTH    3
 #define MAX_STEPS    65536
 #define TEXT         256
@@ -39,14 +40,16 @@ struct storm_event {
 	char name[32];
 	char command[4][96]; /* of QEMU's monitor, all at the same instruction */
 	unsigned commands;
-	int msi;         /* data of a message to the local APIC, or -1 */
-	char word[64];   /* symbol of the program: the address of a breakpoint goes there */
-	int vector;      /* whose gate it takes, or -1 */
-	bool bochs;      /* Bochs's debugger can make it */
-	bool blocks;     /* an NMI: blocked until an IRET */
-	bool pends;      /* it waits for interrupts to be on */
-	bool unblocks;   /* its handler ends the blocking of NMIs by an IRET */
-	char append[96]; /* what the kernel has to be told for it */
+	int msi;       /* data of a message to the local APIC, or -1 */
+	char word[64]; /* symbol of the program: the address of a breakpoint goes there */
+	int vector;    /* whose gate it takes, or -1 */
+	int behind;    /* another event that it brings, whose gate may be taken first, or -1 */
+	uint8_t calls[MAX_CALLS]; /* how often it makes the kernel count each of its calls */
+	bool bochs;               /* Bochs's debugger can make it */
+	bool blocks;              /* an NMI: blocked until an IRET */
+	bool pends;               /* it waits for interrupts to be on */
+	bool unblocks;            /* its handler ends the blocking of NMIs by an IRET */
+	char append[96];          /* what the kernel has to be told for it */
 	struct storm_range only[EVENT_RANGES]; /* of the entry code: nowhere else can it be stood */
 	unsigned onlys;                        /* 0: everywhere */
 };
@@ -62,8 +65,9 @@ struct storm_path {
 
 struct storm_setup {
 	char name[32], append[160];
-	uint8_t allowed[CONTEXTS]; /* states that the design allows: bit STATE(gs, cr3); 0: not told
-				    */
+	uint8_t allowed[CONTEXTS][2]; /* states that the design allows, NMIs open and blocked: bit
+				       * STATE(gs, cr3) */
+	bool told;                    /* they are */
 };
 
 struct storm_config {
@@ -81,6 +85,8 @@ struct storm_config {
 	/* Bytes of the entry page, from the kernel's GS base: what user mode can read, and what of
 	 * it must be as without the event. */
 	uint64_t visible[2], wiped[2];
+	char call[MAX_CALLS][64]; /* the kernel's counters of its handlers' calls */
+	unsigned calls;
 	char loop[64], select[64]; /* of the program */
 	char ignore[MAX_RANGES][64];
 	unsigned ignores;
@@ -123,6 +129,8 @@ bool storm_chosen(const struct storm_points *p, unsigned index, unsigned step);
 
 /* ---- image.c: names, lines and memory of the kernel's and the program's ELF file ----------- */
 
+struct json_t;
+
 struct storm_image;
 
 struct storm_image *storm_image_open(const char *path, char *error, size_t size);
@@ -131,9 +139,11 @@ void storm_image_close(struct storm_image *i);
 bool storm_image_find(const struct storm_image *i, const char *name, uint64_t *va);
 /* "symbol+0x12 (file.S:34)" of an address as linked; cut to size. */
 void storm_image_place(const struct storm_image *i, uint64_t va, char *buf, size_t size);
-/* The writable part that is loaded; how many ranges, at most max. */
 /* A byte of code as linked; -1. */
 int storm_image_byte(const struct storm_image *i, uint64_t va);
+/* Where the ELF file says that an address as linked lies in memory; false if nowhere. */
+bool storm_image_physical(const struct storm_image *i, uint64_t va, uint64_t *pa);
+/* The writable part that is loaded; how many ranges, at most max. */
 unsigned storm_image_data(const struct storm_image *i, uint64_t (*range)[2], unsigned max);
 
 int storm_initrd(const char *to, const char *program); /* cpio.c; -1: errno */
@@ -220,6 +230,7 @@ struct storm_memory {
 	uint64_t residue; /* address of the entry page */
 	uint8_t page[4096], page_noise[4096];
 	uint8_t left[4096]; /* what the outer events alone leave there */
+	uint64_t calls[MAX_CALLS];
 };
 
 struct storm_baseline {
@@ -229,9 +240,6 @@ struct storm_baseline {
 
 /* An undisturbed run's end, three times. */
 int storm_baseline(struct storm *s, const struct storm_path *path);
-/* At home after a recorded run: keeps what outer events that hit user mode left in the entry page,
- * that mode's own values. 0, 2. */
-int storm_outer_page(struct storm *s, const struct storm_run *run);
 /* One point: 0 as it should, 1 a failure (in s->what), 2 the guest or QEMU is gone. */
 int storm_point(struct storm *s, struct storm_run *run, const struct storm_event *event,
 		unsigned k);
@@ -239,6 +247,31 @@ int storm_point(struct storm *s, struct storm_run *run, const struct storm_event
 int storm_go(struct storm *s, struct storm_run *run, unsigned k);
 int storm_home(struct storm *s);
 const struct storm_event *storm_event(const struct storm_config *c, const char *name);
+
+/* ---- look.c ------------------------------------------------------------------------------- */
+
+/* Registers into s->here, the program's memory and the entry page to these. 0, 2. */
+int storm_look(struct storm *s, uint8_t *memory, uint8_t *page);
+/* At home: the entry page, and how often the kernel's handlers ran since the last time. */
+int storm_look_at_page(struct storm *s, uint8_t *page);
+/* What is not as it should be is told in s->what. */
+bool storm_memory_differs(struct storm *s);
+bool storm_page_differs(struct storm *s, const uint8_t *page);
+bool storm_page_tells(struct storm *s, const uint8_t *page);
+/* At home after a recorded run: keeps what outer events that hit user mode left in the entry page,
+ * that mode's own values. 0, 2. */
+int storm_outer_page(struct storm *s, const struct storm_run *run);
+
+/* A word of memory in the stub's answer. */
+uint64_t storm_word(const char *hex);
+
+/* ---- calls.c: how often the kernel's handlers ran ------------------------------------------ */
+
+void storm_calls_clear(struct storm *s); /* with the next batch */
+/* The packets that ask, and what they are answered from `first` on. */
+void storm_calls_ask(struct storm *s);
+void storm_calls_told(struct storm *s, unsigned first);
+bool storm_calls_differ(struct storm *s, const struct storm_run *run, const struct storm_event *e);
 
 /* ---- talk.c: batches of packets ------------------------------------------------------------ */
 
@@ -256,13 +289,16 @@ struct storm_states {
 };
 
 void storm_states_add(struct storm *s, const struct storm_run *run);
-void storm_states_print(struct storm *s);
-unsigned storm_states_wrong(struct storm *s);
+/* As a table, or into the JSON; the number of states that must not be met and were, and if all were
+ * to be met, of those that were not. */
+unsigned storm_states_report(struct storm *s, bool all);
 
 /* ---- report.c ------------------------------------------------------------------------------ */
 
 struct storm_total {
-	unsigned points, exact, later, failed, paths, missing;
+	/* Events: taken at their point; later; a breakpoint that the path disarmed, or that broke
+	 * in the call that armed it. */
+	unsigned points, exact, later, disarmed, before, failed, paths;
 };
 
 /* "symbol+0x12 (file:34)" of an address in the guest. */
@@ -273,6 +309,8 @@ void storm_failure(struct storm *s, struct storm_run *run, const struct storm_ev
 void storm_path_done(struct storm *s, const struct storm_run *run, const char *event,
 		     unsigned points, unsigned reached, int independent);
 void storm_report(struct storm *s, double seconds);
+/* A list of the JSON that is printed at the end. */
+struct json_t *storm_list(struct storm *s, const char *name);
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
@@ -292,11 +330,13 @@ struct storm {
 	unsigned packets;
 	const char *armed_word; /* of the program, for an address to break at */
 	uint64_t armed;
-	bool reached;   /* the last point was */
-	bool drifted;   /* it was not: the path goes by other addresses by now */
-	char what[600]; /* of the last failure */
-	char event[64]; /* what is being swept, for replay */
-	void *json;
+	uint64_t calls[MAX_CALLS]; /* since the last way from home */
+	bool reached;              /* the last point was */
+	bool broke_early;          /* the breakpoint, in the call that armed it */
+	bool drifted;              /* it was not: the path goes by other addresses by now */
+	char what[600];            /* of the last failure */
+	char event[64];            /* what is being swept, for replay */
+	struct json_t *json;
 };
 
 #endif
