@@ -5,6 +5,10 @@
 # one round and so on. The debugger looks at each #DB where it was taken, and at each path's end
 # whether registers, flags, selectors, CR0, CR3, CR4, EFER and bases are as ever. No fewer addresses must have been hit than
 # `kaiser storm` counts on the path.
+# Then what no switch is needed for (CVE-2018-8897): a traced program reads SS from a word that its tracer
+# watches, and enters the kernel at once. The CPU holds the #DB back until then, so it comes at the gate's
+# first instruction, on the user's GS and root. Bochs forgets it at an INT: there the debugger gives it.
+# Each round must end as the one that nobody watched.
 # BOCHS=REGEX picks paths.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -62,9 +66,52 @@ sweep() { # path, pti=
 	fi
 }
 
+# #DBs that came at that place of CPL 0, on that kind of root, before SWAPGS; ends, ends that differ from the first.
+judge_held() { # place (regex), root (regex), the path's end
+	awk -v gate="$gate" -v place="$1" -v root="CR3=0x[0-9a-f]*$2[0-9a-f][0-9a-f][0-9a-f] " -v end="$3" '
+		$1 == "stack" { ip = cs; cs = $2 }
+		$1 == "state" && $2 == gate && ip ~ "^" place && cs ~ /0010$/ && $0 ~ root && $(NF - 1) ~ /^0*$/ { held++ }
+		$1 == "state" && $2 == end { if (!ends++) usual = $0; odd += $0 != usual }
+		END { print held + 0, ends + 0, odd + 0 }' "$tmp/facts"
+}
+
+held_back() { # the instruction behind MOV SS, where it leads (regex), pti=, vector if that is an INT
+	local start end held ends odd rounds=10 at=$gate give='' root='[13579bdf]' place=$2
+	[[ "MOV SS, $1, $3" =~ ${BOCHS:-.} ]] || return
+	[ "$3" = pti=on ] || root='[02468ace]'
+	path_image movss "$3" -DMOVSS "-DMOVSS_$1"
+	start=$(address "$tmp/paths" path_movss) end=$(address "$tmp/paths" path_movss_end)
+	if [ -n "$4" ]; then # the stub, by the IDT
+		printf 'lb 0x%s\nc\ninfo idt 0x%s\nq\n' "$start" "$4" >"$tmp/script"
+		run_script
+		at=$(sed -n 's/^IDT.*target=0x[0-9a-f]*:\([0-9a-f]*\).*/\1/p' "$tmp/out" | head -n 1)
+		place=$at give='give db\n'
+	fi
+	{
+		printf 'lb 0x%s\nlb 0x%s\nlb 0x%s\nbpd 3\nc\nc\n'"$state" "$start" "$end" "$at"
+		for _ in $(seq $rounds); do
+			printf 'bpe 1\nbpd 2\nc\nbpd 1\nbpe 3\nc\nbpd 3\nbpe 2\n'"$give"'print-stack 2\n'"$state"'c\n'"$state"
+		done
+		echo q
+	} >"$tmp/script"
+	run_script
+	read -r held ends odd < <(judge_held "$place" "$root" "$end")
+	if [ "$held" = $rounds ] && [ "$ends" = $((rounds + 1)) ] && [ "$odd" = 0 ] && quiet; then
+		result ok "MOV SS, $1, $3: #DB at $place $held times, on the user's GS; the same state at all $ends ends"
+	else
+		result "not ok" "MOV SS, $1, $3"
+		echo "# #DB at $place $held times of $rounds; $ends ends, $odd odd"
+		tail -n 5 "$tmp/serial" | sed 's/^/# | /'
+	fi
+}
+
 for pti in pti=on pti=off; do
 	for path in syscall int80 sysenter fault; do
 		sweep $path $pti
 	done
+	held_back SYSCALL "$(in_window "$(address "$build/kaiser.elf" kaiser_entry_syscall64)")" $pti ''
+	held_back SYSENTER "$(in_window "$(address "$build/kaiser.elf" kaiser_entry_sysenter)")" $pti ''
+	held_back INT80 '' $pti 80
+	held_back INT3 '' $pti 3
 done
 echo "1..$n"

@@ -2,7 +2,7 @@
 # What Bochs' debugger printed, one line a thing:
 #	stop RIP INSTRUCTION	where it stands: the instruction that comes next
 #	break N			by breakpoint N
-#	event NMI|IRQn|MCE	what was given (`take`, and `give` of bochs_give.c)
+#	event NMI|IRQn|MCE|DB	what was given (`take`, and `give` of bochs_give.c)
 #	flags RIP on|off	of `r`: whether interrupts are on
 #	stack WORD		of `print-stack 1`
 #	state RIP ALL		of `r`, `sreg`, `creg`, `give bases`: registers, flags, selectors, CR0, CR3, CR4, EFER, bases

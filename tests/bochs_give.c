@@ -22,7 +22,7 @@
 #define MSR_FS_BASE        0xc0000100U
 #define MSR_KERNEL_GS_BASE 0xc0000102U
 
-enum { MACHINE_CHECK = 18, HARDWARE_EXCEPTION = 3, FIXED = 0, EDGE = 0 };
+enum { DEBUG = 1, MACHINE_CHECK = 18, HARDWARE_EXCEPTION = 3, FIXED = 0, EDGE = 0 };
 
 static void *exported(const char *name)
 {
@@ -45,15 +45,15 @@ static void give_irq(unsigned vector)
 	printf("Delivering IRQ%x\n", vector);
 }
 
-static void give_mce(void)
+static void give_exception(unsigned char vector, const char *name)
 {
 	void ***cpus = exported("bx_cpu_array");
 	void (*interrupt)(void *cpu, unsigned char vector, unsigned type, bool has_code,
 			  unsigned short code);
 
 	*(void **)&interrupt = exported("_ZN8BX_CPU_C9interruptEhjbt");
-	interrupt((*cpus)[0], MACHINE_CHECK, HARDWARE_EXCEPTION, false, 0);
-	printf("Delivering MCE\n");
+	interrupt((*cpus)[0], vector, HARDWARE_EXCEPTION, false, 0);
+	printf("Delivering %s\n", name);
 }
 
 static void give_bases(void)
@@ -82,7 +82,9 @@ char *fgets(char *line, int size, FILE *f)
 		if (sscanf(got, "give irq %x", &vector) == 1)
 			give_irq(vector);
 		else if (strcmp(got, "give mce\n") == 0)
-			give_mce();
+			give_exception(MACHINE_CHECK, "MCE");
+		else if (strcmp(got, "give db\n") == 0)
+			give_exception(DEBUG, "DB");
 		else if (strcmp(got, "give bases\n") == 0)
 			give_bases();
 		else

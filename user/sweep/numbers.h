@@ -29,6 +29,7 @@
 #define USER_DR1               856
 #define USER_DR7               904
 #define DR7_G1                 8
+#define DR7_ACCESS1            0x700000 /* reads and writes of 2 bytes */
 #define CLONE_VM_VFORK_SIGCHLD 0x4111
 #define SA_SIGINFO_RESTORER    0x04000004
 

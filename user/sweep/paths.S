@@ -9,7 +9,8 @@
  *	selected	the address of a do_X
  *	breakpoint	an address for the kernel to break at (debug_breakpoints), or 0
  *
- * For Bochs: SELECTED is the one path's do_X, BREAKS a file of addresses, one for each round.
+ * For Bochs: SELECTED is the one path's do_X, BREAKS a file of addresses, one for each round; MOVSS: the
+ * path of paths_movss.inc is there.
  */
 #include "numbers.h"
 
@@ -275,6 +276,9 @@ END sysentertf
 
 #include "paths_ldt.inc"
 #include "paths_ptrace.inc"
+#ifdef MOVSS
+#include "paths_movss.inc"
+#endif
 
 /* ---- interrupts: storm gives one at the start ---- */
 
