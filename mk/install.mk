@@ -16,7 +16,7 @@ $(BUILD)/kaiser.pc: kaiser/kaiser.pc.in kaiser/include/kaiser/version.h mk/insta
 	  -e 's|@datadir@|$(DATADIR)|; s|@version@|$(VERSION)|' $< >$@.$$$$ && mv $@.$$$$ $@
 
 # What kaiser bench and kaiser storm need beside themselves.
-TOOL_FILES := $(addprefix $(BUILD)/,bench.cpio.gz kaiser-bench.so user/paths)
+TOOL_FILES := $(addprefix $(BUILD)/,bench.cpio.gz kaiser-bench.so kaiser-storm.so user/paths)
 
 # What goes where: the one list that install and uninstall share.
 define installed

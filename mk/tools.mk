@@ -17,7 +17,12 @@ $(BUILD)/places.h: FORCE
 	  DATA "$$(realpath -ms --relative-to=$(BINDIR) $(DATADIR)/kaiser)" >$$new; \
 	  cmp -s $@ $$new && rm $$new || mv $$new $@
 
-$(BUILD)/kaiser: $(KAISER_SRC) $(KAISER_HDR) $(BUILD)/places.h
+# What QEMU loads for kaiser storm.
+$(BUILD)/kaiser-storm.so: tools/storm/plugin/tracer.c tools/storm/trace.h tools/bench/plugin/qemu_plugin.h
+	@mkdir -p $(@D)
+	$(HOSTCC) -std=gnu11 -O2 -g $(WARN) -shared -fPIC -fvisibility=hidden $< -o $@
+
+$(BUILD)/kaiser: $(KAISER_SRC) $(KAISER_HDR) $(BUILD)/places.h | $(BUILD)/kaiser-storm.so
 	@mkdir -p $(@D)
 	$(HOSTCC) -std=gnu11 -O2 -g -D_FORTIFY_SOURCE=2 $(WARN) -Ikaiser/include -iquote $(BUILD) \
 	  $(filter %.c %.S,$^) -o $@ $(KAISER_LIBS)

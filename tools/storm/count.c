@@ -1,69 +1,105 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instructions on a path once more, by single steps instead of QEMU's log: the two must agree
- * on each. C code that the entry code calls is run through.
+ * The path once more, by a plugin inside QEMU (plugin/tracer.c) while the guest runs free: nothing
+ * of it comes from QEMU's log or from the stub's steps. It must tell the same instructions of entry
+ * code and user mode in the same order, and so no point was lost.
  */
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "storm.h"
+#include "trace.h"
 
-#define MOST 400000
+/* A timer may come in between; or the kernel has another process run first for a while, so that
+ * each few tries it is logged anew. */
+#define TRIES 32
+#define FEW   8
 
-/* Where a call from the entry code comes back to; 0: this was none. */
-static uint64_t returns_to(struct storm *s, const struct storm_step *p)
+_Static_assert(TRACE_MOST == MAX_STEPS, "a trace is compared with a path's steps");
+
+int storm_count_open(struct storm_guest *g)
 {
-	return p->entry && storm_image_byte(s->kernel, p->rip - s->guest.moved) == 0xe8 ? p->rip + 5
-											: 0;
+	int fd = open(g->trace_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	void *p = MAP_FAILED;
+
+	if (fd >= 0 && !ftruncate(fd, sizeof(*g->trace)))
+		p = mmap(NULL, sizeof(*g->trace), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	g->trace = p == MAP_FAILED ? NULL : p;
+	return g->trace ? 0 : -1;
 }
 
-static bool in_entry(const struct storm_guest *g, uint64_t rip)
+void storm_count_close(struct storm_guest *g)
 {
-	for (unsigned i = 0; i < g->entries; i++)
-		if (rip >= g->entry[i][0] && rip < g->entry[i][1])
-			return true;
-	return false;
+	if (g->trace)
+		munmap(g->trace, sizeof(*g->trace));
+	g->trace = NULL;
 }
 
-/* On, after what is said so far, to the next stop. */
-static int resume(struct storm *s, const char *how)
+/* One free run to the path's end; 0, 1 it does not come there, 2. */
+static int traced(struct storm *s, struct storm_run *run)
 {
-	storm_say(s, "%s", how);
-	return storm_send(s) == 1 ? 0 : 2;
-}
+	struct storm_trace *t = s->guest.trace;
+	uint64_t end = 0;
+	int r = storm_go(s, run, UINT32_MAX);
 
-int storm_count(struct storm *s, struct storm_run *run, bool whole)
-{
-	uint64_t end = 0, trigger = run->path->trigger[0] ? run->step[0].rip : 0;
-	int n = 0, r = storm_go(s, run, UINT32_MAX);
-
+	if (r)
+		return r;
 	storm_image_find(s->program, run->path->end, &end);
-	if (!r && trigger) {
-		storm_say(s, "Z0,%" PRIx64 ",1", trigger);
-		r = resume(s, "c");
-		storm_say(s, "z0,%" PRIx64 ",1", trigger);
-	}
-	/* Nothing else may come in between. */
-	storm_say(s, "Qqemu.sstep=7");
-	if (r || storm_registers(s))
-		return -1;
-	for (unsigned i = 0; i < MOST && s->here.rip != end; i++) {
-		struct storm_step now = {.rip = s->here.rip,
-					 .entry = in_entry(&s->guest, s->here.rip)};
-		uint64_t back = whole ? 0 : returns_to(s, &now);
+	storm_say(s, "Z0,%" PRIx64 ",1", end);
+	storm_say(s, "c");
+	t->count = 0;
+	t->on = 1;
+	r = storm_send(s);
+	t->on = 0;
+	if (r != 1)
+		return r < 0 ? 2 : 1;
+	storm_say(s, "z0,%" PRIx64 ",1", end);
+	return storm_home(s);
+}
 
-		/* Where nothing can be fetched there is no instruction. */
-		n += s->here.seg[SEG_CS] & 3 ? !(now.rip >> 47) : now.entry;
-		if (resume(s, "s") || storm_registers(s))
+/* The first instruction that only one of them has, or where one ends. */
+static unsigned common(const struct storm_trace *t, const struct storm_run *run)
+{
+	unsigned i = 0;
+
+	while (i < run->steps && i < t->count && t->rip[i] == run->step[i].rip)
+		i++;
+	return i;
+}
+
+static void name(struct storm *s, bool there, uint64_t rip, char *buf, size_t size)
+{
+	if (there)
+		storm_place(s, rip, buf, size);
+	else
+		snprintf(buf, size, "the end");
+}
+
+int storm_count(struct storm *s, struct storm_run *run)
+{
+	const struct storm_trace *t = s->guest.trace;
+	char log[200], trace[200];
+	unsigned i;
+
+	for (unsigned tries = 0; tries < TRIES; tries++) {
+		if ((tries && tries % FEW == 0 && storm_record(s, run)) || traced(s, run)) {
+			snprintf(s->what, sizeof(s->what), "traced by the plugin it does not end");
+			storm_failure(s, run, NULL, 0);
 			return -1;
-		if (!back || in_entry(&s->guest, s->here.rip) || s->here.rip == end)
-			continue;
-		storm_say(s, "Z0,%" PRIx64 ",1", back);
-		if (resume(s, "c"))
-			return -1;
-		storm_say(s, "z0,%" PRIx64 ",1", back);
-		if (storm_registers(s))
-			return -1;
+		}
+		i = common(t, run);
+		if (i == run->steps && i == t->count)
+			return (int)t->count;
 	}
-	storm_say(s, "Qqemu.sstep=1");
-	return storm_home(s) ? -1 : n;
+	name(s, i < run->steps, i < run->steps ? run->step[i].rip : 0, log, sizeof(log));
+	name(s, i < t->count, t->rip[i < MAX_STEPS ? i : 0], trace, sizeof(trace));
+	snprintf(s->what, sizeof(s->what),
+		 "instruction %u is %s in the log, %s in the plugin's trace", i, log, trace);
+	storm_failure(s, run, NULL, 0);
+	return (int)t->count;
 }

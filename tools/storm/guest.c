@@ -74,7 +74,6 @@ static void arguments(struct storm *s, const char *append, char **argv, char tex
 	ADD("unix:%s,server=on,wait=off", g->gdb_path);
 	ADD("-S");
 	if (g->entries) {
-		uint64_t data[MAX_RANGES][2];
 		char filter[500];
 		int at = 0;
 
@@ -82,11 +81,23 @@ static void arguments(struct storm *s, const char *append, char **argv, char tex
 			at += snprintf(filter + at, sizeof(filter) - (size_t)at,
 				       "%s%#" PRIx64 "..%#" PRIx64, i ? "," : "", g->entry[i][0],
 				       g->entry[i][1] - 1);
-		/* The program's text: everything that user mode has below its data. */
-		(void)data;
+		/* And all of user mode. */
 		snprintf(filter + at, sizeof(filter) - (size_t)at, ",0x1000..0x7fffffffefff");
 		ADD("-dfilter");
 		ADD("%s", filter);
+	}
+	if (g->trace) {
+		char plugin[PLACE_SIZE];
+		int at;
+
+		ADD("-plugin");
+		at = snprintf(text[t], sizeof(text[t]), "%s,out=%s",
+			      place_lib(plugin, "kaiser-storm.so"), g->trace_path);
+		for (unsigned i = 0; i < g->entries && (size_t)at < sizeof(text[t]); i++)
+			at += snprintf(text[t] + at, sizeof(text[t]) - (size_t)at,
+				       ",range=%" PRIx64 "-%" PRIx64, g->entry[i][0],
+				       g->entry[i][1]);
+		argv[n++] = text[t++];
 	}
 	for (char **a = s->o.qemu; a && *a && n + 1 < MAX_ARGS; a++)
 		argv[n++] = *a;
@@ -209,6 +220,7 @@ int storm_guest_open(struct storm *s, const struct storm_setup *setup, const cha
 	snprintf(g->serial, sizeof(g->serial), "%s/serial", g->dir);
 	snprintf(g->log, sizeof(g->log), "%s/log", g->dir);
 	snprintf(g->initrd, sizeof(g->initrd), "%s/initrd", g->dir);
+	snprintf(g->trace_path, sizeof(g->trace_path), "%s/trace", g->dir);
 	if (!s->o.initrd && storm_initrd(g->initrd, s->o.program))
 		return fail(s, "the initrd cannot be written");
 	snprintf(line, sizeof(line), "console=ttyS0 nokaslr %s %s %s", setup->append, append,
@@ -220,16 +232,19 @@ int storm_guest_open(struct storm *s, const struct storm_setup *setup, const cha
 	if (!r)
 		r = locate(s);
 	end(g);
+	if (!r && !s->o.no_count && storm_count_open(g))
+		return fail(s, "the plugin's trace cannot be written");
 	return r ? r : boot(s, line);
 }
 
 void storm_guest_close(struct storm *s)
 {
-	static const char *const names[] = {"gdb", "serial", "log", "initrd", "qemu"};
+	static const char *const names[] = {"gdb", "serial", "log", "initrd", "qemu", "trace"};
 	struct storm_guest *g = &s->guest;
 	char path[128];
 
 	end(g);
+	storm_count_close(g);
 	for (unsigned i = 0; g->dir[0] && i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", g->dir, names[i]);
 		unlink(path);

@@ -271,10 +271,8 @@ static int one_path(struct storm *s, const struct plan *p, const struct storm_pa
 	if (r)
 		return fail(s->guest.error);
 	storm_states_add(s, &run);
-	if (!s->o.no_count) {
-		counted = storm_count(s, &run, path->whole);
-		s->total.failed += counted != (int)run.steps;
-	}
+	if (!s->o.no_count)
+		counted = storm_count(s, &run);
 	if (s->o.points.mode == MODE_NONE)
 		storm_path_done(s, &run, "none", 0, 0, counted);
 	for (unsigned i = 0; !r && i < p->specs && s->o.points.mode != MODE_NONE; i++) {

@@ -39,7 +39,7 @@ static const char help[] =
 	"How\n"
 	"  --max-failures N     of a path, then the next one (3)\n"
 	"  --timeout MS         for the guest to come back (10000)\n"
-	"  --no-count           do not count each path's instructions once more by single steps\n"
+	"  --no-count           do not trace each path once more by a plugin of QEMU's\n"
 	"  --json               for programs\n"
 	"\n"
 	"Exit: 0 clean, 1 failures, 2 could not run.\n";

@@ -55,8 +55,9 @@ void storm_place(struct storm *s, uint64_t rip, char *buf, size_t size)
 		storm_image_place(s->program, rip, buf, size);
 }
 
-/* The command that does this one point again. */
-static void replay(struct storm *s, const struct storm_run *run, unsigned k, char *buf, size_t size)
+/* The command that does this one point again; e: NULL for the path without any event. */
+static void replay(struct storm *s, const struct storm_run *run, const struct storm_event *e,
+		   unsigned k, char *buf, size_t size)
 {
 	char outer[64] = "", all[80];
 	int n;
@@ -71,9 +72,12 @@ static void replay(struct storm *s, const struct storm_run *run, unsigned k, cha
 		n += snprintf(buf + n, size - (size_t)n, " --initrd %s", s->o.initrd);
 	if (s->o.append)
 		n += snprintf(buf + n, size - (size_t)n, " --append '%s'", s->o.append);
-	n += snprintf(buf + n, size - (size_t)n,
-		      " --config '^%s$' --path '^%s$' --event '%s' --points %u", s->setup->name,
-		      run->path->name, s->event, k);
+	n += snprintf(buf + n, size - (size_t)n, " --config '^%s$' --path '^%s$'", s->setup->name,
+		      run->path->name);
+	if (e)
+		n += snprintf(buf + n, size - (size_t)n, " --event '%s' --points %u", s->event, k);
+	else /* which events are meant decides what the kernel is told */
+		n += snprintf(buf + n, size - (size_t)n, " --event '%s' --mode none", s->o.events);
 	if (outer[0])
 		snprintf(buf + n, size - (size_t)n, " --outer %s", outer);
 }
@@ -84,7 +88,7 @@ void storm_failure(struct storm *s, struct storm_run *run, const struct storm_ev
 
 	if (e)
 		storm_place(s, run->step[k].rip, place, sizeof(place));
-	replay(s, run, k, again, sizeof(again));
+	replay(s, run, e, k, again, sizeof(again));
 	s->total.failed++;
 	storm_progress(s, "", 0, 0);
 	if (s->o.json)
@@ -94,7 +98,8 @@ void storm_failure(struct storm *s, struct storm_run *run, const struct storm_ev
 						e ? s->event : "", "point", (int)k, "at", place,
 						"what", s->what, "replay", again));
 	else if (!e)
-		printf("FAIL %s, %s, undisturbed: %s\n", s->setup->name, run->path->name, s->what);
+		printf("FAIL %s, %s, undisturbed: %s; again: %s\n", s->setup->name, run->path->name,
+		       s->what, again);
 	else
 		printf("FAIL %s, %s, %s at point %u, %s: %s; again: %s\n", s->setup->name,
 		       run->path->name, s->event, k, place, s->what, again);
@@ -116,11 +121,11 @@ void storm_path_done(struct storm *s, const struct storm_run *run, const char *e
 						s->setup->name, "path", run->path->name, "event",
 						event, "instructions", (int)run->steps,
 						"entry_code", (int)entry, "points", (int)points,
-						"reached", (int)reached, "stepped", independent));
+						"reached", (int)reached, "traced", independent));
 		return;
 	}
 	if (independent >= 0)
-		snprintf(count, sizeof(count), ", %d by single steps%s", independent,
+		snprintf(count, sizeof(count), ", %d in the plugin's trace%s", independent,
 			 (unsigned)independent == run->steps ? "" : ": THEY DIFFER");
 	printf("%s, %s, %s: %u instructions (%u of the entry code)%s; %u of %u points reached\n",
 	       s->setup->name, run->path->name, event, run->steps, entry, count, reached, points);

@@ -59,7 +59,7 @@ struct storm_path {
 	char trigger[32]; /* event given at the start */
 	char append[96];
 	bool bochs_only, qemu_only;
-	bool whole; /* C code it goes through faults, or does not return: count all steps */
+	bool whole; /* C code it goes through faults, or does not return: its stack may move */
 	char why[TEXT];
 };
 
@@ -177,8 +177,9 @@ void storm_regs_noise(struct storm_regs *noise, const struct storm_regs *a,
 struct storm_guest {
 	struct gdb g;
 	int pid;
-	char dir[64], gdb_path[96], serial[96], log[96], initrd[96];
-	uint64_t moved; /* how far the entry code was moved */
+	char dir[64], gdb_path[96], serial[96], log[96], initrd[96], trace_path[96];
+	struct storm_trace *trace; /* shared with the plugin; NULL: there is none */
+	uint64_t moved;            /* how far the entry code was moved */
 	uint64_t entry[MAX_RANGES][2];
 	unsigned entries;
 	uint64_t gate[256];
@@ -216,9 +217,14 @@ struct storm_run {
 };
 
 int storm_record(struct storm *s, struct storm_run *run);
-/* Instructions of entry code and user mode on the path by single steps; -1. whole: of C code too,
- * which is slow, but needed where that meets an exception or does not return. */
-int storm_count(struct storm *s, struct storm_run *run, bool whole);
+
+/* ---- count.c: the same path, by a plugin in QEMU ------------------------------------------- */
+
+int storm_count_open(struct storm_guest *g); /* -1: errno */
+void storm_count_close(struct storm_guest *g);
+/* Instructions of entry code and user mode on the path; -1. If they are not those of the log, in
+ * their order, that is told as a failure. */
+int storm_count(struct storm *s, struct storm_run *run);
 
 /* ---- inject.c ----------------------------------------------------------------------------- */
 
