@@ -27,8 +27,9 @@ storm() { # name, options...
 storm "NMI at every instruction" --event nmi --path '^(syscall|timer|fault|opcode|nmi|badss_null)$'
 storm "NMI at some of the others" --event nmi --mode linear --step 7 --no-count \
 	--path '^(nostack|sys.*|int80|winstack|ipiflags|thread|exec|bad(cs_kernel|rip_noncanonical))$'
-storm "machine check, interrupt, breakpoint at some" --event mce,mce_nmi,db,ipi --mode linear \
-	--step 5 --no-count --path '^(syscall|nmi|badcs_null)$'
+# On a page fault's way: the handlers leave another CR2.
+storm "machine check, interrupt, breakpoint at some" --event mce,mce_nmi,nmi_iret,db,ipi --mode linear \
+	--step 5 --no-count --path '^(syscall|fault|nmi|badcs_null)$'
 # Step 3 of the system call is in the head, on the user root.
 storm "NMI in NMI" --event 'nmi_iret>nmi_iret' --outer 3 --path '^syscall$' --no-count
 # The NMI's way in and out, where the breakpoint's own way back is a jump.

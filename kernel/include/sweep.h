@@ -18,6 +18,9 @@ void sweep_in_nmi(void);
 void sweep_in_mce(void);
 /* "debug_mce_continue": as if every #MC could be recovered from. */
 bool sweep_survives_mce(void);
+/* Any of the switches for events: the handlers of NMI, #MC and #DB leave another CR2 to the kernel
+ * that they hit, which the library has to put back. */
+void sweep_spoil_cr2(const struct pt_regs *regs);
 /* "debug_frames": sigreturn takes a non-canonical RIP, so that the exit's IRET can fault at it. */
 bool sweep_trusts_frames(void);
 /* "debug_breakpoints": prctl(0x6b616973, address) breaks at any instruction, the entry code's too;

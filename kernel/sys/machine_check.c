@@ -88,6 +88,7 @@ void trap_machine_check(struct pt_regs *regs)
 	if (sweep_survives_mce()) {
 		if (kaiser_user_mode(regs))
 			wrmsr(MSR_MCG_STATUS, 0);
+		sweep_spoil_cr2(regs);
 		return;
 	}
 	if (fatal)

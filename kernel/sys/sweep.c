@@ -52,6 +52,13 @@ void sweep_in_mce(void)
 	__atomic_fetch_add(&sweep_machine_checks, 1, __ATOMIC_RELAXED);
 }
 
+/* As a page fault in the handler would. User mode's is nobody's: the next fault sets it. */
+void sweep_spoil_cr2(const struct pt_regs *regs)
+{
+	if ((nmi_iret || mce_continue || breakpoints) && !kaiser_user_mode(regs))
+		__asm__ volatile("movq %0, %%cr2" ::"r"(UINT64_C(0x5ee95ee95ee9)));
+}
+
 bool sweep_survives_mce(void)
 {
 	return mce_continue;
@@ -79,5 +86,6 @@ bool sweep_passes_breakpoint(struct pt_regs *regs, uint64_t dr6)
 	if (!breakpoints || !(dr6 & BIT(0)))
 		return false;
 	regs->flags |= FLAG_RF; /* or the same instruction would break again */
+	sweep_spoil_cr2(regs);
 	return true;
 }

@@ -225,4 +225,5 @@ void trap_nmi(struct pt_regs *regs)
 		panic("NMI at %04lx:%016lx", regs->cs, regs->ip);
 	sweep_in_nmi();
 	this_cpu()->nmi_count++;
+	sweep_spoil_cr2(regs);
 }
