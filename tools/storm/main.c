@@ -112,25 +112,28 @@ static int again(struct storm *s, struct storm_run *run)
  * handled with DR7 in force it would break again for ever, or take the frame that the exit needs:
  * no kernel can stand that. That is its entry, before the handler clears DR7, and the exit of one
  * that hit CPL 0. */
-static bool can_break(struct storm *s, const struct storm_run *run, unsigned k)
+static enum storm_left can_break(struct storm *s, const struct storm_run *run, unsigned k)
 {
-	bool in_debug = false;
+	bool in_debug = false, again = false;
 
+	if (!run->step[k].entry)
+		return LEFT_OUTSIDE;
 	/* QEMU's own breakpoint, to give the outer event, would be at the same place. */
 	for (const struct storm_run *r = run; r->outer; r = r->outer)
 		if (r->outer->step[r->at].rip == run->step[k].rip)
-			return false;
+			return LEFT_OUTER;
 	for (unsigned i = 0; i < run->steps; i++) {
 		const struct storm_step *p = &run->step[i];
 
 		if (p->rip == s->guest.gate[1])
 			in_debug = true;
-		if (p->rip == run->step[k].rip && (in_debug || p->inside == 1 || i < k))
-			return false;
+		if (p->rip == run->step[k].rip && (in_debug || p->inside == 1))
+			return LEFT_DEBUG;
+		again |= i < k && p->rip == run->step[k].rip;
 		if (p->entry && storm_image_byte(s->kernel, p->rip - s->guest.moved) == 0xe8)
 			in_debug = false;
 	}
-	return run->step[k].entry;
+	return again ? LEFT_AGAIN : NOT_LEFT;
 }
 
 /* The event says that it can be stood at this step. */
@@ -147,40 +150,76 @@ static bool allowed(const struct storm *s, const struct storm_event *e, uint64_t
 	return !e->onlys;
 }
 
+static enum storm_left left_out(struct storm *s, struct storm_run *run, const struct storm_event *e,
+				unsigned k, unsigned *index)
+{
+	enum storm_left why = e->word[0] ? can_break(s, run, k) : NOT_LEFT;
+
+	if (!why && !allowed(s, e, run->step[k].rip))
+		why = LEFT_ONLY;
+	if (!why && (!storm_chosen(&s->o.points, (*index)++, k) ||
+		     *index % s->o.shards != s->o.shard % s->o.shards))
+		why = LEFT_MODE;
+	return why;
+}
+
+/* One point. A child's stack is elsewhere, say, or ticks come too often: what is not come to is
+ * looked for in a new guest, and a new one. 0, 1, or what ends the sweep. */
+static int point(struct storm *s, struct storm_run *run, const struct storm_event *e, unsigned k,
+		 int *end)
+{
+	int r = storm_point(s, run, e, k);
+	bool anew = r && s->drifted;
+
+	*end = 0;
+	for (unsigned guests = 0; r && s->drifted && guests < 3; guests++) {
+		*end = again(s, run);
+		if (*end)
+			return r;
+		if (k >= run->steps) {
+			snprintf(s->what, sizeof(s->what), "the path has no such step any more");
+			return 1;
+		}
+		r = storm_point(s, run, e, k);
+	}
+	s->total.retried += anew && !r;
+	return r;
+}
+
 /* The event at each chosen step of the run. */
 static int sweep(struct storm *s, struct storm_run *run, const struct storm_event *e, int counted)
 {
-	unsigned index = 0, points = 0, reached = 0, failures = 0;
+	struct storm_swept w = {.before = s->total};
+	unsigned index = 0, k;
 
-	for (unsigned k = 0; k < run->steps && failures < s->o.max_failures; k++) {
-		int r;
+	for (k = 0; k < run->steps && w.failures < s->o.max_failures; k++) {
+		enum storm_left why = left_out(s, run, e, k, &index);
+		int r, end;
 
-		if ((e->word[0] && !can_break(s, run, k)) || !allowed(s, e, run->step[k].rip))
-			continue;
-		if (!storm_chosen(&s->o.points, index++, k) ||
-		    index % s->o.shards != s->o.shard % s->o.shards)
+		w.left[why] += why != NOT_LEFT;
+		if (why)
 			continue;
 		storm_progress(s, run->path->name, k, run->steps);
-		points++;
+		w.points++;
 		s->total.points++;
-		r = storm_point(s, run, e, k);
-		if (r &&
-		    s->drifted) { /* a child's stack is elsewhere, say: once more in a new guest */
-			r = again(s, run);
-			if (r)
-				return r;
-			r = k < run->steps ? storm_point(s, run, e, k) : 1;
+		r = point(s, run, e, k, &end);
+		if (end)
+			return end;
+		w.reached += s->reached;
+		if (!r && e->vector >= 0 && !s->reached) {
+			snprintf(s->what, sizeof(s->what),
+				 "it was not taken, and nothing tells why");
+			r = 1;
 		}
-		reached += s->reached;
 		if (!r)
 			continue;
-		failures++;
+		w.failures++;
 		storm_failure(s, run, e, k);
 		r = again(s, run);
 		if (r)
 			return r;
 	}
-	storm_path_done(s, run, s->event, points, reached, counted);
+	storm_path_done(s, run, s->event, &w, counted);
 	return 0;
 }
 
@@ -274,7 +313,7 @@ static int one_path(struct storm *s, const struct plan *p, const struct storm_pa
 	if (!s->o.no_count)
 		counted = storm_count(s, &run);
 	if (s->o.points.mode == MODE_NONE)
-		storm_path_done(s, &run, "none", 0, 0, counted);
+		storm_path_done(s, &run, "none", &(struct storm_swept){0}, counted);
 	for (unsigned i = 0; !r && i < p->specs && s->o.points.mode != MODE_NONE; i++) {
 		const struct spec *spec = &p->spec[i];
 

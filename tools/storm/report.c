@@ -106,8 +106,52 @@ void storm_failure(struct storm *s, struct storm_run *run, const struct storm_ev
 	fflush(stdout);
 }
 
+static const struct {
+	const char *key, *text;
+} left_names[LEFT_KINDS] = {
+	[LEFT_OUTSIDE] = {"outside", "not of the entry code"},
+	[LEFT_AGAIN] = {"again", "an address again"},
+	[LEFT_DEBUG] = {"debug", "where a #DB is handled"},
+	[LEFT_OUTER] = {"outer", "where the outer event is given"},
+	[LEFT_ONLY] = {"only", "where the event cannot be stood"},
+	[LEFT_MODE] = {"mode", "not chosen"},
+};
+
+/* Of a breakpoint's points and of the instructions that are none: all of them, each with its
+ * reason. */
+static void print_account(const struct storm_total *t, const struct storm_swept *w)
+{
+	const char *comma = ": ";
+
+	if (t->before != w->before.before || t->disarmed != w->before.disarmed)
+		printf(" (%u broke there, %u in the call that armed them, %u taken away by the "
+		       "path)",
+		       t->exact - w->before.exact, t->before - w->before.before,
+		       t->disarmed - w->before.disarmed);
+	for (unsigned i = 0; i < LEFT_KINDS; i++) {
+		if (!w->left[i])
+			continue;
+		printf("%s%s%u %s", *comma == ':' ? "; left out" : "", comma, w->left[i],
+		       left_names[i].text);
+		comma = ", ";
+	}
+}
+
+static json_t *account(const struct storm_total *t, const struct storm_swept *w)
+{
+	json_t *left = json_object();
+
+	for (unsigned i = NOT_LEFT + 1; i < LEFT_KINDS; i++)
+		json_object_set_new(left, left_names[i].key, json_integer(w->left[i]));
+	return json_pack("{si si si si si so}", "there", (int)(t->exact - w->before.exact), "later",
+			 (int)(t->later - w->before.later), "when_armed",
+			 (int)(t->before - w->before.before), "disarmed",
+			 (int)(t->disarmed - w->before.disarmed), "retried",
+			 (int)(t->retried - w->before.retried), "left_out", left);
+}
+
 void storm_path_done(struct storm *s, const struct storm_run *run, const char *event,
-		     unsigned points, unsigned reached, int independent)
+		     const struct storm_swept *w, int independent)
 {
 	unsigned entry = 0;
 	char count[80] = "";
@@ -117,18 +161,22 @@ void storm_path_done(struct storm *s, const struct storm_run *run, const char *e
 	storm_progress(s, "", 0, 0);
 	if (s->o.json) {
 		json_array_append_new(storm_list(s, "paths"),
-				      json_pack("{ss ss ss si si si si si}", "configuration",
+				      json_pack("{ss ss ss si si si si si so}", "configuration",
 						s->setup->name, "path", run->path->name, "event",
 						event, "instructions", (int)run->steps,
-						"entry_code", (int)entry, "points", (int)points,
-						"reached", (int)reached, "traced", independent));
+						"entry_code", (int)entry, "points", (int)w->points,
+						"reached", (int)w->reached, "traced", independent,
+						"account", account(&s->total, w)));
 		return;
 	}
 	if (independent >= 0)
 		snprintf(count, sizeof(count), ", %d in the plugin's trace%s", independent,
 			 (unsigned)independent == run->steps ? "" : ": THEY DIFFER");
-	printf("%s, %s, %s: %u instructions (%u of the entry code)%s; %u of %u points reached\n",
-	       s->setup->name, run->path->name, event, run->steps, entry, count, reached, points);
+	printf("%s, %s, %s: %u instructions (%u of the entry code)%s; %u of %u points reached",
+	       s->setup->name, run->path->name, event, run->steps, entry, count, w->reached,
+	       w->points);
+	print_account(&s->total, w);
+	putchar('\n');
 	fflush(stdout);
 }
 
@@ -144,6 +192,7 @@ void storm_report(struct storm *s, double seconds)
 		json_object_set_new(top, "taken_later", json_integer(t->later));
 		json_object_set_new(top, "taken_when_armed", json_integer(t->before));
 		json_object_set_new(top, "disarmed", json_integer(t->disarmed));
+		json_object_set_new(top, "retried", json_integer(t->retried));
 		json_object_set_new(top, "failed", json_integer(t->failed));
 		json_object_set_new(top, "seconds", json_real(seconds));
 		json_dumpf(top, stdout, JSON_INDENT(2));
@@ -156,6 +205,8 @@ void storm_report(struct storm *s, double seconds)
 		printf("breakpoints: %u broke in the call that armed them, %u were taken away by "
 		       "the path\n",
 		       t->before, t->disarmed);
+	if (t->retried)
+		printf("%u points were come to in a new guest only\n", t->retried);
 	printf("%u paths, %u events: %u taken exactly there, %u later, %u failures, %.1f s\n",
 	       t->paths, t->points, t->exact, t->later, t->failed, seconds);
 }

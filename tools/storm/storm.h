@@ -303,8 +303,28 @@ unsigned storm_states_report(struct storm *s, bool all);
 
 struct storm_total {
 	/* Events: taken at their point; later; a breakpoint that the path disarmed, or that broke
-	 * in the call that armed it. */
-	unsigned points, exact, later, disarmed, before, failed, paths;
+	 * in the call that armed it. Points that only a new guest came to. */
+	unsigned points, exact, later, disarmed, before, failed, retried, paths;
+};
+
+/* Why an instruction of a path is no point of a sweep. */
+enum storm_left {
+	NOT_LEFT,
+	LEFT_OUTSIDE, /* breakpoints: user mode's or C's, not the entry code's */
+	LEFT_AGAIN,   /* breakpoints: an address that has been a point */
+	LEFT_DEBUG,   /* breakpoints: where a #DB is handled with DR7 in force */
+	LEFT_OUTER,   /* breakpoints: where an outer event is given */
+	LEFT_ONLY,    /* the event's `only` */
+	LEFT_MODE,    /* --mode, --points, --shard */
+	LEFT_KINDS,
+};
+
+/* One event over one path: every instruction is a point or left out, every point came to something.
+ */
+struct storm_swept {
+	unsigned points, reached, failures;
+	unsigned left[LEFT_KINDS];
+	struct storm_total before; /* the totals when it began */
 };
 
 /* "symbol+0x12 (file:34)" of an address in the guest. */
@@ -313,7 +333,7 @@ void storm_progress(struct storm *s, const char *what, unsigned done, unsigned a
 /* e: NULL for a path that fails without any event. */
 void storm_failure(struct storm *s, struct storm_run *run, const struct storm_event *e, unsigned k);
 void storm_path_done(struct storm *s, const struct storm_run *run, const char *event,
-		     unsigned points, unsigned reached, int independent);
+		     const struct storm_swept *w, int independent);
 void storm_report(struct storm *s, double seconds);
 /* A list of the JSON that is printed at the end. */
 struct json_t *storm_list(struct storm *s, const char *name);
