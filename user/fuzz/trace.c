@@ -24,6 +24,20 @@ static long pt(long request, uint64_t addr, uint64_t data)
 	return syscall(SYS_ptrace, request, tracee, addr, data);
 }
 
+/* A 32-bit tracer's word into i386's struct user, by INT 0x80: registers, debug registers, what is
+ * beyond. */
+static void poke32(uint64_t v)
+{
+	enum { NR32_PTRACE = 26, USER_WORDS = 73 };
+	long r;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(NR32_PTRACE), "b"(PTRACE_POKEUSER), "c"(tracee),
+			   "d"(4 * ((v >> 32 ^ v >> 3) % USER_WORDS)), "S"((uint32_t)v)
+			 : "memory", "r8", "r9", "r10", "r11");
+}
+
 /* Ticks of SIGALRM end the wait of a child that hangs. The status, -1: it is gone. */
 static int await(void)
 {
@@ -80,7 +94,11 @@ static void change(struct generator *g)
 		pt(PTRACE_POKEUSER, 8 * r, v);
 		return;
 	}
-	r = (r - REGS) % 8;
+	r -= REGS;
+	if (r >= 8) {
+		poke32(v);
+		return;
+	}
 	if (r == 7)
 		v = (rng_next(&g->rng) & 0xffff0000) | (rng_next(&g->rng) & 0x23ff);
 	pt(PTRACE_POKEUSER, DEBUGREG + 8 * r, v);
