@@ -467,7 +467,7 @@ int storm_baseline(struct storm *s, const struct storm_path *path)
 			r = came(storm_send(s));
 		}
 		if (r)
-			return lost(s, "undisturbed", r);
+			return lost(s, "on to the end", r);
 		storm_say(s, "z0,%" PRIx64 ",1", end);
 		if (storm_look(s, m->got, page))
 			return 2;

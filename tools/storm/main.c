@@ -150,15 +150,16 @@ static bool allowed(const struct storm *s, const struct storm_event *e, uint64_t
 	return !e->onlys;
 }
 
+/* index: how many could be, and how many of them the mode chose, so far. */
 static enum storm_left left_out(struct storm *s, struct storm_run *run, const struct storm_event *e,
-				unsigned k, unsigned *index)
+				unsigned k, unsigned index[2])
 {
 	enum storm_left why = e->word[0] ? can_break(s, run, k) : NOT_LEFT;
 
 	if (!why && !allowed(s, e, run->step[k].rip))
 		why = LEFT_ONLY;
-	if (!why && (!storm_chosen(&s->o.points, (*index)++, k) ||
-		     *index % s->o.shards != s->o.shard % s->o.shards))
+	if (!why && (!storm_chosen(&s->o.points, index[0]++, k) ||
+		     index[1]++ % s->o.shards + 1 != s->o.shard))
 		why = LEFT_MODE;
 	return why;
 }
@@ -190,10 +191,10 @@ static int point(struct storm *s, struct storm_run *run, const struct storm_even
 static int sweep(struct storm *s, struct storm_run *run, const struct storm_event *e, int counted)
 {
 	struct storm_swept w = {.before = s->total};
-	unsigned index = 0, k;
+	unsigned index[2] = {0}, k;
 
 	for (k = 0; k < run->steps && w.failures < s->o.max_failures; k++) {
-		enum storm_left why = left_out(s, run, e, k, &index);
+		enum storm_left why = left_out(s, run, e, k, index);
 		int r, end;
 
 		w.left[why] += why != NOT_LEFT;
@@ -296,7 +297,13 @@ static int one_path(struct storm *s, const struct plan *p, const struct storm_pa
 	struct storm_run run = {.path = path};
 	unsigned failed = s->total.failed;
 	bool first = true;
-	int counted = -1, r = storm_baseline(s, path);
+	int counted = -1, r;
+
+	/* What a replay of this path alone has to name, for the kernel's words. */
+	for (unsigned i = p->specs; i-- > 0;)
+		if (!strcmp(p->spec[i].append, append))
+			snprintf(s->event, sizeof(s->event), "%s", p->spec[i].name);
+	r = storm_baseline(s, path);
 
 	s->total.paths++;
 	if (!r)

@@ -72,12 +72,12 @@ static void replay(struct storm *s, const struct storm_run *run, const struct st
 		n += snprintf(buf + n, size - (size_t)n, " --initrd %s", s->o.initrd);
 	if (s->o.append)
 		n += snprintf(buf + n, size - (size_t)n, " --append '%s'", s->o.append);
-	n += snprintf(buf + n, size - (size_t)n, " --config '^%s$' --path '^%s$'", s->setup->name,
-		      run->path->name);
+	n += snprintf(buf + n, size - (size_t)n, " --config '^%s$' --path '^%s$' --event '%s'",
+		      s->setup->name, run->path->name, s->event);
 	if (e)
-		n += snprintf(buf + n, size - (size_t)n, " --event '%s' --points %u", s->event, k);
-	else /* which events are meant decides what the kernel is told */
-		n += snprintf(buf + n, size - (size_t)n, " --event '%s' --mode none", s->o.events);
+		n += snprintf(buf + n, size - (size_t)n, " --points %u", k);
+	else
+		n += snprintf(buf + n, size - (size_t)n, " --mode none");
 	if (outer[0])
 		snprintf(buf + n, size - (size_t)n, " --outer %s", outer);
 }
