@@ -115,5 +115,8 @@ void kaiser_cpu_leave(struct kaiser *k)
 		__atomic_and_fetch(&from->active, ~cpu_bit(c), __ATOMIC_SEQ_CST);
 	__atomic_and_fetch(&k->live, ~cpu_bit(c), __ATOMIC_SEQ_CST);
 	kaiser_pcid_leave(k);
+	hw_write_cr3(k->cfg.kernel_root); /* since the write before, others flushed without us */
+	c->stats.cr3_writes++;
+	c->stats.cr3_flushes++;
 	c->entered = false;
 }

@@ -161,7 +161,7 @@ void model_bring_up(unsigned cpus, unsigned conf)
 		tlb_write_cr3(&c->tlb, (uint64_t)m.kernel_top);
 	}
 	m.cfg = (struct kaiser_config){
-		.ops = &model_ops,
+		.ops = model_by_interrupts ? &model_ops_interrupts : &model_ops,
 		.ctx = &m,
 		.window = WINDOW,
 		.cpus = cpus,

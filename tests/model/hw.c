@@ -42,7 +42,7 @@ void serve_calls(void)
 	struct cpu *c = this_cpu();
 	bool was_user = c->user;
 
-	if (!c->irq_on || !c->calls)
+	if (!c->irq_on || (!c->calls && !c->interrupted))
 		return;
 	c->irq_on = false;
 	if (was_user)
@@ -53,6 +53,10 @@ void serve_calls(void)
 		memmove(&c->call[0], &c->call[1], c->calls * sizeof(call));
 		call.fn(call.arg);
 		--*call.left;
+	}
+	if (c->interrupted) {
+		c->interrupted = false;
+		kaiser_serve_call(&m.k);
 	}
 	if (was_user)
 		gate_exit(c);
@@ -138,7 +142,8 @@ void machine_round(uint64_t seed)
 		unsigned ready[CPUS], n = 0;
 		for (unsigned i = 0; i < m.cpus; i++) {
 			const struct cpu *c = &m.cpu[i];
-			if (!c->parked || c->job || (c->calls && c->irq_on) || c->nmi_in)
+			if (!c->parked || c->job || ((c->calls || c->interrupted) && c->irq_on) ||
+			    c->nmi_in)
 				ready[n++] = i;
 		}
 		if (!n)
@@ -452,6 +457,18 @@ static void call_cpus(void *ctx, uint64_t mask, void (*fn)(void *arg), void *arg
 		model_wait();
 }
 
+/* To all others, asked or not; who has left does not get it, nor later. */
+static void interrupt_cpus(void *ctx, uint64_t mask)
+{
+	(void)ctx;
+	if (this_cpu()->irq_on || !mask || mask >> m.self & 1)
+		fail("interrupt_cpus with interrupts on, of nobody or of itself");
+	for (unsigned i = 0; i < m.cpus; i++) {
+		m.did.calls += mask >> i & 1;
+		m.cpu[i].interrupted |= i != m.self && !m.cpu[i].gone;
+	}
+}
+
 static void host_panic(void *ctx, const char *message)
 {
 	(void)ctx;
@@ -460,6 +477,11 @@ static void host_panic(void *ctx, const char *message)
 
 const struct kaiser_ops model_ops = {page_alloc, page_free, virt_to_phys, phys_to_virt, map,
 				     unmap,      call_cpus, NULL,         host_panic};
+
+bool model_by_interrupts;
+const struct kaiser_ops model_ops_interrupts = {page_alloc, page_free, virt_to_phys, phys_to_virt,
+						map,        unmap,     NULL,         interrupt_cpus,
+						host_panic};
 
 /* ---- handlers: nothing calls them here ---- */
 

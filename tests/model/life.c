@@ -200,22 +200,24 @@ void op_foreign(void)
 	irq_on();
 }
 
-/* A CPU goes, or comes back: alone, as hosts do it. */
+/* A CPU goes, or comes back: alone, as hosts do it whose call_cpus waits for every CPU that it is
+ * told. */
 void op_leave(void)
 {
 	struct cpu *c = this_cpu();
 
-	if (m.round_steps != 1 || c->number == 0)
+	if ((m.round_steps != 1 && !model_by_interrupts) || c->number == 0)
 		return;
 	irq_off();
 	if (c->gone) {
-		c->gone = false;
+		c->gone = c->interrupted = false;
 		if (kaiser_cpu_enter(&m.k, c->number, 0x1000))
 			fail("CPU %u cannot come back", c->number);
 		irq_on();
 	} else {
 		c->space = -1;
 		kaiser_cpu_leave(&m.k);
+		check_cpu(c, "after leaving");
 		c->lazy = c->foreign = false;
 		c->gone = true;
 	}

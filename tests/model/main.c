@@ -7,12 +7,15 @@
 #include "model.h"
 
 static const char help[] =
-	"usage: model [--steps N] [--seed S] [--rounds N] [--out FILE] [--replay FILE]\n"
+	"usage: model [--steps N] [--seed S] [--rounds N] [--out FILE] "
+	"[--interrupts]\n"
+	"             [--replay FILE]\n"
 	"  --steps N      operations to run in all (1000000)\n"
 	"  --seed S       of the first program; the next one's is S + 1 (1)\n"
 	"  --rounds N     rounds a program (1500)\n"
 	"  --out FILE     where a failure goes, made short (model-failure.txt)\n"
 	"  --replay FILE  runs that program alone\n"
+	"  --interrupts   hosts call by interrupt_cpus, and CPUs leave at any time\n"
 	"  --no-shrink    keeps a failure as long as it was found\n"
 	"Exit: 0 nothing found, 1 a failure, 2 could not run.\n";
 
@@ -56,16 +59,16 @@ static int report(struct program *p, unsigned at, uint64_t seed, const char *out
 	program_print(p, f);
 	fclose(f);
 	program_print(p, stdout);
-	printf("replay: model --replay %s\n", out);
+	printf("replay: model %s--replay %s\n", model_by_interrupts ? "--interrupts " : "", out);
 	return 1;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"steps", 1, NULL, 's'}, {"seed", 1, NULL, 'S'},   {"rounds", 1, NULL, 'r'},
-		{"out", 1, NULL, 'o'},   {"replay", 1, NULL, 'p'}, {"no-shrink", 0, NULL, 'n'},
-		{"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0},
+		{"steps", 1, NULL, 's'},      {"seed", 1, NULL, 'S'},   {"rounds", 1, NULL, 'r'},
+		{"out", 1, NULL, 'o'},        {"replay", 1, NULL, 'p'}, {"no-shrink", 0, NULL, 'n'},
+		{"interrupts", 0, NULL, 'i'}, {"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0},
 	};
 	uint64_t steps = 1000000, seed = 1, programs = 0;
 	const char *out = "model-failure.txt";
@@ -90,6 +93,9 @@ int main(int argc, char **argv)
 			break;
 		case 'n':
 			shrink = false;
+			break;
+		case 'i':
+			model_by_interrupts = true;
 			break;
 		case 'p':
 			return replay(optarg);

@@ -115,7 +115,7 @@ struct cpu {
 	struct tlb tlb;
 	struct fiber fiber;
 	unsigned number;
-	bool irq_on, user, lazy, foreign, gone;
+	bool irq_on, user, lazy, foreign, gone, interrupted;
 	int space; /* what the host runs here; -1: the empty space */
 	struct call call[CPUS * 4];
 	unsigned calls;
@@ -174,7 +174,10 @@ static inline struct cpu *this_cpu(void)
 unsigned rnd(uint64_t *state, unsigned n);
 
 /* hw.c: the seam, yields, calls between CPUs, and what the gates do. */
-extern const struct kaiser_ops model_ops;
+/* By call_cpus, or by interrupt_cpus: with --interrupts, when CPUs also leave in the middle of all.
+ */
+extern bool model_by_interrupts;
+extern const struct kaiser_ops model_ops, model_ops_interrupts;
 void model_yield(void);
 void model_wait(void); /* another CPU must go on first */
 void serve_calls(void);

@@ -60,7 +60,7 @@ void program_make(struct program *p, uint64_t seed, unsigned rounds)
 			r->step[j] = make_step(&rng);
 			if (rnd(&rng, 3) == 0)
 				r->step[j].space = (uint8_t)focus;
-			if (r->step[j].op == OP_LEAVE)
+			if (r->step[j].op == OP_LEAVE && !model_by_interrupts)
 				r->steps = 1;
 		}
 	}

@@ -9,6 +9,9 @@
 #define MODEL_YIELD_H
 
 void model_yield(void);
+void model_wait(void);
+
+#define __builtin_ia32_pause() model_wait()
 
 #define __atomic_load_n(p, o)        (model_yield(), __atomic_load_n(p, o))
 #define __atomic_store_n(p, v, o)    (model_yield(), __atomic_store_n(p, v, o))

@@ -224,6 +224,7 @@ void hw_write_cr3(uint64_t v)
 	c->cr3 = v & ~KAISER_NOFLUSH;
 	c->cr3_writes++;
 	c->cr3_flushes += !(v & KAISER_NOFLUSH);
+	host.live_at_cr3 = host.k.live;
 }
 void hw_write_cr4(uint64_t v)
 {

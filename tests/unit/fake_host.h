@@ -61,6 +61,7 @@ struct host {
 	unsigned fail_alloc, fail_map;      /* which of them fails; 0: none */
 	unsigned pages_live, mappings_live; /* given and not given back */
 	unsigned ipis;
+	uint64_t live_at_cr3; /* who was live at the last CR3 write */
 	/* what the handlers were called with */
 	unsigned nmis, debugs, mcs, dfs, interrupts;
 	uint64_t last_dr6;

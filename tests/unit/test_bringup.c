@@ -281,6 +281,7 @@ static void prepare_and_enter(void **state)
 
 	/* Out, and in again: its TSS is busy by then. */
 	kaiser_cpu_leave(&host.k);
+	assert_int_equal(host.live_at_cr3, 0); /* flushed once nobody told it any more */
 	assert_int_equal(c->cr3, (uint64_t)host.kernel_top);
 	assert_int_equal(host.k.live, 0);
 	host.k.call.asked = host.k.call.waiting = 3; /* a call that it missed is not waited for */
