@@ -42,12 +42,12 @@ nm -S "$kernel" | while read -r start size _ name; do
 done >"$tmp/ranges"
 
 # Where C writes CR3 or CR4, or invalidates: Bochs shows the registers there. The gates need none, and
-# kaiser_kunmap() is for hosts without a map hook. A flush that was not seen would be a stale use.
+# kaiser_kunmap() is for hosts without a map hook; no CPU of this kernel's leaves. A flush that was not seen would be a stale use.
 sites() {
 	objdump -d --no-show-raw-insn "$kernel" | awk '
 		/^[0-9a-f]+ <.*>:$/ { f = $2 }
 		/,%cr3$|,%cr4$|[ \t]invlpg|[ \t]invpcid/ {
-			if (f ~ /^<(boot_|cpu_features|kaiser_(head|entry|tail|nmi|open|kunmap))/) next
+			if (f ~ /^<(boot_|cpu_features|kaiser_(head|entry|tail|nmi|open|kunmap|cpu_leave))/) next
 			sub(/:/, "", $1); print $1
 		}'
 }
