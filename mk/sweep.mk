@@ -31,7 +31,7 @@ nmi-deep: ## Nested NMI sweeps from all over the system call's path, in Bochs
 
 storm-seeds: ## The seeded mistakes of the entry code, each to be found by name
 	@scripts/deps.sh test
-	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths user outside
 	SEED=. BUILD=$(BUILD) prove -v tests/storm_seeds.t
 
 .PHONY: storm-seeds storm storm-deep nmi-deep
