@@ -23,6 +23,22 @@ storm-deep: ## Events within events (hours; spread it by STORM_ARGS="--shard I/N
 	@scripts/deps.sh test
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
 	$(STORM) --no-count --event 'nmi>nmi,nmi_iret>nmi_iret,nmi_iret>mce_nmi,mce>nmi,mce>mce_again,mce>mce_nmi_again'
+	@$(MAKE) --no-print-directory storm-pairs storm-triples
+
+# Pairs with interrupts and breakpoints, and three events deep: over some of the paths.
+STORM_SOME = --path '^(syscall|sysenter|fault|nmi|badss_null)$$'
+storm-pairs: ## Part of storm-deep: interrupts in NMIs and NMIs in them, breakpoints in NMIs and machine checks
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	$(STORM) --no-count $(STORM_SOME) --event 'nmi>db,mce>db,nmi>ipi,ipi>nmi,timer>mce'
+
+# A machine check at each of an NMI's first instructions, and an NMI at each instruction from there on; NMI
+# in NMI in NMI. The outermost in the head, on the user's root, and in C code's call.
+storm-triples: ## Part of storm-deep: an NMI after a machine check in an NMI's head, NMIs three deep
+	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
+	for path in syscall fault; do \
+	  for k in 0 1 2 3 4 5 6 7 8 9 10 11; do \
+	    $(STORM) --no-count --path "^$$path\$$" --event 'nmi>mce>nmi' --outer 3/$$k || exit; done; \
+	  $(STORM) --no-count --path "^$$path\$$" --event 'nmi_iret>nmi_iret>nmi_iret' --outer 3/60 || exit; done
 
 nmi-deep: ## Nested NMI sweeps from all over the system call's path, in Bochs
 	@scripts/deps.sh test
@@ -34,4 +50,4 @@ storm-seeds: ## The seeded mistakes of the entry code, each to be found by name
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths user outside
 	SEED=. BUILD=$(BUILD) prove -v tests/storm_seeds.t
 
-.PHONY: storm-seeds storm storm-deep nmi-deep
+.PHONY: storm-seeds storm storm-deep storm-pairs storm-triples nmi-deep

@@ -39,4 +39,6 @@ storm "machine check in a machine check's exit" --event 'mce>mce_again' --path '
 storm "NMI at some of an LDT's and of ptrace" --event nmi --mode linear --step 11 --no-count \
 	--path '^(ldtset|ldtss16|ptracestep|ptracebreak)$'
 storm "machine check and NMI in NMI" --event 'nmi_iret>mce_nmi' --outer 3 --path '^syscall$' --no-count
+storm "NMI after a machine check in an NMI's head" --event 'nmi>mce>nmi' --outer 3/2 --path '^syscall$' --config on \
+	--mode linear --step 4 --no-count
 echo "1..$n"

@@ -339,25 +339,45 @@ static int to_start(struct storm *s, const struct storm_run *run, const struct s
 	return r;
 }
 
+/* From the path's start on to the outer events, which are given. */
+static int outer_events(struct storm *s, struct storm_run *run)
+{
+	int r = run->outer ? outer_events(s, run->outer) : 0;
+
+	if (r || !run->outer)
+		return r;
+	if (run->at || run->outer->outer || run->path->trigger[0])
+		r = walk(s, run->outer, run->at);
+	storm_say_event(s, run->fixed);
+	return r;
+}
+
 /* A breakpoint of the guest's own, armed by the program: each time the path comes by. */
 static int breakpoint(struct storm *s, struct storm_run *run, const struct storm_event *e,
 		      unsigned k)
 {
+	struct storm_run *undisturbed = run;
 	int r;
 
+	while (undisturbed->outer)
+		undisturbed = undisturbed->outer;
 	s->armed_word = e->word;
 	s->armed = run->step[k].rip;
 	s->broke_early = false;
-	if (!run->outer)
-		storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
-	r = storm_go(s, run, UINT32_MAX);
-	if (!r && !run->outer)
+	storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
+	r = storm_go(s, undisturbed, UINT32_MAX);
+	if (!r)
 		r = to_start(s, run, e);
 	s->armed = 0; /* from the next round on */
 	if (r)
 		return lost(s, "on the way to the start", r);
-	if (run->outer)
+	if (run->outer) {
+		storm_say(s, "z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
+		r = outer_events(s, run);
+		if (r)
+			return lost(s, "on the way to the outer event", r);
 		storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
+	}
 	storm_say(s, "Z0,%" PRIx64 ",1", symbol(s, run->path->end));
 	storm_say(s, "c");
 	r = came(storm_send(s));

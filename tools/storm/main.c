@@ -119,9 +119,13 @@ static enum storm_left can_break(struct storm *s, const struct storm_run *run, u
 	if (!run->step[k].entry)
 		return LEFT_OUTSIDE;
 	/* QEMU's own breakpoint, to give the outer event, would be at the same place. */
-	for (const struct storm_run *r = run; r->outer; r = r->outer)
+	for (const struct storm_run *r = run; r->outer; r = r->outer) {
 		if (r->outer->step[r->at].rip == run->step[k].rip)
 			return LEFT_OUTER;
+		/* Met before the outer event it would break there. */
+		for (unsigned i = 0; i < r->at; i++)
+			again |= r->outer->step[i].rip == run->step[k].rip;
+	}
 	for (unsigned i = 0; i < run->steps; i++) {
 		const struct storm_step *p = &run->step[i];
 
