@@ -40,6 +40,12 @@ storm-triples: ## Part of storm-deep: an NMI after a machine check in an NMI's h
 	    $(STORM) --no-count --path "^$$path\$$" --event 'nmi>mce>nmi' --outer 3/$$k || exit; done; \
 	  $(STORM) --no-count --path "^$$path\$$" --event 'nmi_iret>nmi_iret>nmi_iret' --outer 3/60 || exit; done
 
+storm-linux: ## NMIs at every instruction of five of Debian's Linux 6.12's paths, as docs/storm.md has it
+	@scripts/deps.sh test
+	@$(MAKE) $(BUILD)/kaiser $(BUILD)/user/paths
+	kernel=$$(scripts/peers.sh 6.12) && $(BUILD)/kaiser storm --kernel "$$kernel" --paths linux-6.12 --event nmi \
+	  --path '^(syscall|nostack|int80|fault|opcode)$$' $(STORM_ARGS)
+
 nmi-deep: ## Nested NMI sweeps from all over the system call's path, in Bochs
 	@scripts/deps.sh test
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths $(BUILD)/tests/bochs_give.so
@@ -50,4 +56,4 @@ storm-seeds: ## The seeded mistakes of the entry code, each to be found by name
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths user outside
 	SEED=. BUILD=$(BUILD) prove -v tests/storm_seeds.t
 
-.PHONY: storm-seeds storm storm-deep storm-pairs storm-triples nmi-deep
+.PHONY: storm-seeds storm storm-deep storm-pairs storm-triples storm-linux nmi-deep

@@ -141,7 +141,8 @@ my @elsewhere = (
 	[qr{^make run\b}, 'demo.t'], [qr{^make (?:iso|bochs)\b}, 'demo.t'], [qr{^make test\b}, 'this run'],
 	[qr{^make install\b|^make -C examples/|^export PKG_CONFIG|^pkg-config }, 'install.t'],
 	[qr{^(?:build/)?kaiser audit\b}, 'audit.t, install.t'], [qr{^(?:build/)?kaiser bench\b}, 'bench.t'],
-	[qr{^(?:build/)?kaiser storm\b}, 'storm.t, bochs_nmi.t'],
+	[qr{^build/kaiser storm .*--paths linux}, 'sweep.mk: make storm-linux'],
+	[qr{^(?:build/)?kaiser storm\b}, 'storm.t, storm_options.t, storm_count.t'],
 	[qr{^make (?:shell|debug|debug-kernel|deb|deb-test)\b}, 'people, and the targets are checked here'],
 	[qr{^gdb }, 'gdb.t'], [qr{^qemu-system-x86_64 }, 'guest.t boots so'],
 	[qr{^make (?!(?:help|size)$)[\w-]+(?: [\w-]+)*(?: [A-Z_]+=\S+)*(?: && scripts/peers\.sh \S+)?$}, 'campaigns: the targets are checked here'],
@@ -150,7 +151,7 @@ result([grep { !-e "tests/$_" } map { $_->[1] =~ /\b(\w+\.t)\b/g } @elsewhere], 
 # What is quick and changes nothing is run; a command that is in neither list is a fault.
 my $quick = qr{^make (?:help|size)$|^build/kaiser --?\w+$|^scripts/deps\.sh -n \w+$};
 my %target = map { $_ => 1 } `make -s help` =~ /^  ([\w-]+) /mg;
-my (@unknown, @notarget, @nooption, %run);
+my (@unknown, @notarget, @nooption, @untested, %run);
 my %help;
 for my $doc (grep { $_ ne 'CHANGELOG.md' } @documents) {
 	my @commands;
@@ -174,7 +175,12 @@ for my $doc (grep { $_ ne 'CHANGELOG.md' } @documents) {
 			my ($sub, $rest) = ($1, $2);
 			$help{$sub} //= `$build/kaiser $sub --help 2>&1`;
 			while ($rest =~ /(--[a-z][\w-]*)/g) {
-				push @nooption, "$doc: $c: kaiser $sub knows no $1" unless $help{$sub} =~ /\Q$1\E\b/;
+				my $option = $1;
+				push @nooption, "$doc: $c: kaiser $sub knows no $option" unless $help{$sub} =~ /\Q$option\E\b/;
+				my ($where) = grep { $c =~ $_->[0] } @elsewhere or next;
+				my @tests = $where->[1] =~ /\b(\w+\.(?:t|mk))\b/g;
+				push @untested, "$doc: $c: no $option in @tests"
+					unless grep { slurp(/t$/ ? "tests/$_" : "mk/$_") =~ /\Q$option\E\b/ } @tests;
 			}
 		}
 		next if grep { $c =~ $_->[0] } @elsewhere;
@@ -183,6 +189,7 @@ for my $doc (grep { $_ ne 'CHANGELOG.md' } @documents) {
 }
 result(\@notarget, 'every make target in the documents is in make help');
 result(\@nooption, 'every option of the command in the documents is in its help');
+result(\@untested, 'the test that is said to run a command has its options');
 result(\@unknown, 'every command in the documents is run by a test, here or elsewhere');
 for my $c (sort keys %run) {
 	my $out = `$c 2>&1 </dev/null`;
