@@ -94,13 +94,22 @@ static bool enters(const struct storm *s, const struct storm_step *p)
 	return storm_image_byte(s->program, p->rip) == 0x0f && (op == 0x05 || op == 0x34);
 }
 
+/* In this boot an NMI's handler ends the blocking. */
+static bool handlers_unblock(const struct storm *s)
+{
+	for (unsigned i = 0; i < s->c.events; i++)
+		if (s->c.event[i].unblocks && strstr(s->append, s->c.event[i].append))
+			return true;
+	return false;
+}
+
 /* Which IST event each step belongs to, and whether NMIs are blocked: from a gate to an IRET. */
 static void contexts(struct storm *s, struct storm_run *run)
 {
 	const struct storm_step *before = NULL;
 	uint8_t stack[16] = {0};
 	unsigned depth = 0;
-	bool blocked = false;
+	bool blocked = false, unblocks = handlers_unblock(s);
 
 	if (run->outer) {
 		before = &run->outer->step[run->at];
@@ -118,7 +127,8 @@ static void contexts(struct storm *s, struct storm_run *run)
 			blocked = false;
 			depth -= depth > 0;
 		}
-		if (before && i && run->fixed && run->fixed->unblocks && code(s, before, 0) == 0xe8)
+		if (before && i && unblocks && code(s, before, 0) == 0xe8 &&
+		    (!depth || stack[depth - 1] == 2))
 			blocked = false;
 		if (!jumped && depth < sizeof(stack) &&
 		    (p->rip == s->guest.gate[1] || p->rip == s->guest.gate[2] ||
