@@ -28,7 +28,8 @@ cp "$here"/*.sh "$work/tree/t"
 host() { # shell, script...
 	shell=$1
 	shift
-	PATH=$work/bin PICK=${PROGRAMS:-} SH=$shell LIBC=$work/tree/bin \
+	# A shell cannot trap what was ignored when it began, as SIGINT is behind `&`.
+	/usr/bin/env --default-signal PATH="$work/bin" PICK="${PROGRAMS:-}" SH="$shell" LIBC="$work/tree/bin" \
 		sh "$here/run.sh" "$work/work" "$work/tree/expected" "${@/#/$here/}"
 }
 mkdir -p "$work/tree/expected"
