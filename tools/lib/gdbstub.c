@@ -243,8 +243,7 @@ static int hex_digit(int c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Bytes of the hexadecimal digits at p, at most n. */
-static size_t unhex(const char *p, void *buf, size_t n)
+size_t gdb_unhex(const char *p, void *buf, size_t n)
 {
 	unsigned char *out = buf;
 	size_t i = 0;
@@ -276,7 +275,7 @@ int gdb_monitor(struct gdb *g, const char *command, char *out, size_t size)
 		if (g->packet[0] != 'O' || !strcmp(g->packet, "OK"))
 			break;
 		if (out && n + 1 < size)
-			n += unhex(g->packet + 1, out + n, size - 1 - n);
+			n += gdb_unhex(g->packet + 1, out + n, size - 1 - n);
 	}
 	if (out && size)
 		out[n] = 0;
@@ -291,7 +290,7 @@ int gdb_reg(struct gdb *g, int reg, uint64_t *value)
 	*value = 0;
 	if (gdb_command(g, cmd, ANSWER))
 		return -1;
-	return unhex(g->packet, value, 8) >= 4 ? 0 : fail(g, "no such register");
+	return gdb_unhex(g->packet, value, 8) >= 4 ? 0 : fail(g, "no such register");
 }
 
 int gdb_read(struct gdb *g, uint64_t addr, void *buf, size_t len)
@@ -303,7 +302,7 @@ int gdb_read(struct gdb *g, uint64_t addr, void *buf, size_t len)
 		snprintf(cmd, sizeof(cmd), "m%lx,%zx", addr + done, part);
 		if (gdb_command(g, cmd, ANSWER))
 			return -1;
-		if (unhex(g->packet, (char *)buf + done, part) != part)
+		if (gdb_unhex(g->packet, (char *)buf + done, part) != part)
 			return fail(g, "memory that cannot be read");
 		done += part;
 	}

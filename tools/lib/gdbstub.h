@@ -58,6 +58,8 @@ int gdb_command(struct gdb *g, const char *command, int timeout);
  * the stop. 1: all came; 0: still running after timeout; -1: error or the guest is gone.
  */
 int gdb_batch(struct gdb *g, const char *const *command, unsigned n, int timeout);
+/* Bytes of the hexadecimal digits at p, at most n. */
+size_t gdb_unhex(const char *p, void *buf, size_t n);
 /* A monitor command; its output goes to out, cut to size. */
 int gdb_monitor(struct gdb *g, const char *command, char *out, size_t size);
 

@@ -96,22 +96,14 @@ static int walk(struct storm *s, const struct storm_run *run, unsigned k)
 	return r;
 }
 
-/* k = UINT32_MAX: to the start only, the trigger given. */
-int storm_go(struct storm *s, struct storm_run *run, unsigned k)
+/* From home to the path's start, where its trigger is given. */
+static int go_to_start(struct storm *s, const struct storm_path *path)
 {
-	const struct storm_event *trigger =
-		run->path->trigger[0] ? storm_event(&s->c, run->path->trigger) : NULL;
 	int r;
 
-	if (run->outer) {
-		r = storm_go(s, run->outer, run->at);
-		if (!r)
-			storm_say_event(s, run->fixed);
-		return r || k == UINT32_MAX ? r : walk(s, run, k);
-	}
-	choose(s, run->path);
+	choose(s, path);
 	if (s->c.loop[0]) {
-		uint64_t start = symbol(s, run->path->start);
+		uint64_t start = symbol(s, path->start);
 
 		storm_say(s, "Z0,%" PRIx64 ",1", start);
 		storm_say(s, "c");
@@ -120,11 +112,31 @@ int storm_go(struct storm *s, struct storm_run *run, unsigned k)
 			return r;
 		storm_say(s, "z0,%" PRIx64 ",1", start);
 	}
-	if (trigger)
-		storm_say_event(s, trigger);
-	if (k == UINT32_MAX || (!trigger && !k))
-		return 0;
-	return walk(s, run, k);
+	if (path->trigger[0])
+		storm_say_event(s, storm_event(&s->c, path->trigger));
+	return 0;
+}
+
+/* From there to step k, the outer events given on the way; k = UINT32_MAX: as far as these. */
+static int go_from_start(struct storm *s, const struct storm_run *run, unsigned k)
+{
+	if (run->outer) {
+		int r = go_from_start(s, run->outer, run->at);
+
+		if (r)
+			return r;
+		storm_say_event(s, run->fixed);
+	} else if (!k && !run->path->trigger[0]) {
+		return 0; /* it is there */
+	}
+	return k == UINT32_MAX ? 0 : walk(s, run, k);
+}
+
+int storm_go(struct storm *s, const struct storm_run *run, unsigned k)
+{
+	int r = go_to_start(s, run->path);
+
+	return r ? r : go_from_start(s, run, k);
 }
 
 /* The guest did not come to where it should: what does it say, where is it? */
@@ -198,26 +210,28 @@ static int finish(struct storm *s, const struct storm_run *run, const struct sto
 	return 0;
 }
 
+/* No breakpoint is set any more: DR7 has none. */
+static bool disarmed(struct storm *s)
+{
+	char text[8192] = "";
+	const char *dr7;
+
+	if (gdb_monitor(&s->guest.g, "info registers", text, sizeof(text)))
+		return false;
+	dr7 = strstr(text, "DR7=");
+	return dr7 && !(strtoull(dr7 + 4, NULL, 16) & 0xff);
+}
+
 /* The path ended, and the event's gate was not come to. Only a breakpoint has excuses: it broke in
  * the call that armed it, so that the path took another way (there is something to wipe); or the
  * path took it away, as execve does. */
 static int not_taken(struct storm *s, const struct storm_event *e)
 {
-	char text[8192] = "";
-	const char *dr7;
-
 	if (e->vector < 0)
 		return 0;
-	if (s->broke_early) {
-		s->total.before++;
-		s->reached = true;
-		return 0;
-	}
-	if (e->word[0] && gdb_monitor(&s->guest.g, "info registers", text, sizeof(text)))
-		return lost(s, "at the end", 2);
-	dr7 = strstr(text, "DR7=");
-	if (dr7 && !(strtoull(dr7 + 4, NULL, 16) & 0xff)) {
-		s->total.disarmed++;
+	if (e->word[0] && (s->broke_early || disarmed(s))) {
+		s->total.before += s->broke_early;
+		s->total.disarmed += !s->broke_early;
 		s->reached = true;
 		return 0;
 	}
@@ -318,8 +332,8 @@ static int go_on(struct storm *s, const struct storm_run *run, const struct stor
 	return finish(s, run, e, k);
 }
 
-/* At the path's start, or at the gate: then what broke is in the call that armed it. */
-static int to_start(struct storm *s, const struct storm_run *run, const struct storm_event *e)
+/* To the path's start, if the guest is at the gate: what broke is in the call that armed it. */
+static int pass_gate(struct storm *s, const struct storm_run *run, const struct storm_event *e)
 {
 	uint64_t start = symbol(s, run->path->start);
 	int r = storm_registers(s);
@@ -339,41 +353,25 @@ static int to_start(struct storm *s, const struct storm_run *run, const struct s
 	return r;
 }
 
-/* From the path's start on to the outer events, which are given. */
-static int outer_events(struct storm *s, struct storm_run *run)
-{
-	int r = run->outer ? outer_events(s, run->outer) : 0;
-
-	if (r || !run->outer)
-		return r;
-	if (run->at || run->outer->outer || run->path->trigger[0])
-		r = walk(s, run->outer, run->at);
-	storm_say_event(s, run->fixed);
-	return r;
-}
-
 /* A breakpoint of the guest's own, armed by the program: each time the path comes by. */
-static int breakpoint(struct storm *s, struct storm_run *run, const struct storm_event *e,
+static int breakpoint(struct storm *s, const struct storm_run *run, const struct storm_event *e,
 		      unsigned k)
 {
-	struct storm_run *undisturbed = run;
 	int r;
 
-	while (undisturbed->outer)
-		undisturbed = undisturbed->outer;
 	s->armed_word = e->word;
 	s->armed = run->step[k].rip;
 	s->broke_early = false;
 	storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
-	r = storm_go(s, undisturbed, UINT32_MAX);
+	r = go_to_start(s, run->path);
 	if (!r)
-		r = to_start(s, run, e);
+		r = pass_gate(s, run, e);
 	s->armed = 0; /* from the next round on */
 	if (r)
 		return lost(s, "on the way to the start", r);
 	if (run->outer) {
 		storm_say(s, "z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
-		r = outer_events(s, run);
+		r = go_from_start(s, run, UINT32_MAX);
 		if (r)
 			return lost(s, "on the way to the outer event", r);
 		storm_say(s, "Z0,%" PRIx64 ",1", s->guest.gate[e->vector]);
@@ -386,7 +384,8 @@ static int breakpoint(struct storm *s, struct storm_run *run, const struct storm
 	return go_on(s, run, e, &run->step[k], NULL);
 }
 
-int storm_point(struct storm *s, struct storm_run *run, const struct storm_event *e, unsigned k)
+int storm_point(struct storm *s, const struct storm_run *run, const struct storm_event *e,
+		unsigned k)
 {
 	const struct storm_step *p = &run->step[k];
 	struct storm_regs before;

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What is looked at when a path has ended: registers, the program's memory, the entry page. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "storm.h"
 
 #define CHUNK 1800 /* bytes of memory in a packet */
 
-/* Everything that is compared at the path's end, into s->here, memory and page. */
 int storm_look(struct storm *s, uint8_t *memory, uint8_t *page)
 {
 	const struct storm_memory *m = &s->base.memory;
@@ -36,17 +34,12 @@ int storm_look(struct storm *s, uint8_t *memory, uint8_t *page)
 	if (!memory)
 		storm_calls_told(s, all);
 	for (unsigned i = first; i < all; i++) {
-		const char *p = s->guest.g.answer[i];
 		uint8_t *to = i < pages ? memory : page;
+		size_t size = i < pages ? m->size : 4096;
 
 		if (i == pages)
 			at = 0;
-		for (; p[0] && p[1]; p += 2) {
-			char two[3] = {p[0], p[1], 0};
-
-			if (at < (i < pages ? m->size : 4096))
-				to[at++] = (uint8_t)strtoul(two, NULL, 16);
-		}
+		at += gdb_unhex(s->guest.g.answer[i], to + at, size - at);
 	}
 	return 0;
 }
@@ -94,17 +87,11 @@ bool storm_memory_differs(struct storm *s)
 	return false;
 }
 
-/* The word that the stub's answer is, bytes in memory's order. */
 uint64_t storm_word(const char *hex)
 {
 	uint64_t v = 0;
 
-	for (unsigned i = 0; i < 8 && strlen(hex) == 16; i++) {
-		char two[3] = {hex[2 * i], hex[2 * i + 1], 0};
-
-		v |= (uint64_t)strtoul(two, NULL, 16) << 8 * i;
-	}
-	return v;
+	return gdb_unhex(hex, &v, sizeof(v)) == sizeof(v) ? v : 0;
 }
 
 static uint64_t word(const uint8_t *page, uint64_t at)

@@ -211,11 +211,6 @@ static int sweep(struct storm *s, struct storm_run *run, const struct storm_even
 		if (end)
 			return end;
 		w.reached += s->reached;
-		if (!r && e->vector >= 0 && !s->reached) {
-			snprintf(s->what, sizeof(s->what),
-				 "it was not taken, and nothing tells why");
-			r = 1;
-		}
 		if (!r)
 			continue;
 		w.failures++;

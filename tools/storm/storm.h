@@ -247,10 +247,11 @@ struct storm_baseline {
 /* An undisturbed run's end, three times. */
 int storm_baseline(struct storm *s, const struct storm_path *path);
 /* One point: 0 as it should, 1 a failure (in s->what), 2 the guest or QEMU is gone. */
-int storm_point(struct storm *s, struct storm_run *run, const struct storm_event *event,
+int storm_point(struct storm *s, const struct storm_run *run, const struct storm_event *event,
 		unsigned k);
-/* From home to the start of the path, then to step k; 0, 1 it did not come, 2. */
-int storm_go(struct storm *s, struct storm_run *run, unsigned k);
+/* From home by the outer events to step k, or as far as these if that is UINT32_MAX; 0, 1 it did
+ * not come, 2. */
+int storm_go(struct storm *s, const struct storm_run *run, unsigned k);
 int storm_home(struct storm *s);
 const struct storm_event *storm_event(const struct storm_config *c, const char *name);
 
