@@ -76,9 +76,7 @@ static void flush_kernel_here(void *arg)
 	struct kaiser_cpu *c = hw_this_cpu();
 
 	if (f->full) {
-		hw_write_cr3(hw_read_cr3()); /* bit 63 reads as 0 */
-		c->stats.cr3_writes++;
-		c->stats.cr3_flushes++;
+		load_flushed(c, hw_read_cr3()); /* bit 63 reads as 0 */
 		c->stats.flush_full++;
 	} else {
 		flush_pages(c, f);
@@ -112,9 +110,7 @@ static void flush_all_here(void *arg)
 		c->stats.pge_toggles++;
 		c->stats.pge_was_off += !(cr4 & CR4_PGE);
 	} else {
-		hw_write_cr3(hw_read_cr3());
-		c->stats.cr3_writes++;
-		c->stats.cr3_flushes++;
+		load_flushed(c, hw_read_cr3());
 	}
 }
 

@@ -93,6 +93,14 @@ static inline uint64_t cpu_bit(const struct kaiser_cpu *c)
 	return UINT64_C(1) << c->number;
 }
 
+/* A CR3 write without NOFLUSH: what was cached of that root's PCID goes. irqoff. */
+static inline void load_flushed(struct kaiser_cpu *c, uint64_t cr3)
+{
+	hw_write_cr3(cr3);
+	c->stats.cr3_writes++;
+	c->stats.cr3_flushes++;
+}
+
 /* That of the CPU this runs on; 0 before the first has entered, when GS is not ours yet. irqoff. */
 static inline uint64_t self_bit(const struct kaiser *k)
 {

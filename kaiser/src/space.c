@@ -96,9 +96,7 @@ int kaiser_load_foreign(struct kaiser *k, kaiser_pa_t root)
 		return KAISER_E_FOREIGN;
 	kaiser_space_switch(k, NULL);
 	c->foreign = true;
-	hw_write_cr3(root); /* PCID 0, flushed */
-	c->stats.cr3_writes++;
-	c->stats.cr3_flushes++;
+	load_flushed(c, root); /* PCID 0 */
 	return KAISER_OK;
 }
 
@@ -115,8 +113,6 @@ void kaiser_cpu_leave(struct kaiser *k)
 		__atomic_and_fetch(&from->active, ~cpu_bit(c), __ATOMIC_SEQ_CST);
 	__atomic_and_fetch(&k->live, ~cpu_bit(c), __ATOMIC_SEQ_CST);
 	kaiser_pcid_leave(k);
-	hw_write_cr3(k->cfg.kernel_root); /* since the write before, others flushed without us */
-	c->stats.cr3_writes++;
-	c->stats.cr3_flushes++;
+	load_flushed(c, k->cfg.kernel_root); /* since the last write others flushed without us */
 	c->entered = false;
 }

@@ -7,7 +7,7 @@
  * work goes through struct kaiser_ops; the handlers at the end of this file bind at link time, so
  * that no gate holds an indirect branch. Nothing is allocated but through the hook, and no state
  * lives outside the struct kaiser that kaiser_init() was given. Compilers may add calls of
- *memcpy(), memmove(), memset() and memcmp(), as in any freestanding program: the host has them.
+ * memcpy(), memmove(), memset() and memcmp(), as in any freestanding program: the host has them.
  *
  * Contexts, as named below:
  *	boot	one CPU, before any user space runs, memory may be allocated
