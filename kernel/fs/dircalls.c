@@ -75,39 +75,29 @@ SYSCALL4(mknodat, int, dirfd, uint64_t, path, uint32_t, mode, uint32_t, rdev)
 	return mknod_at(dirfd, path, mode, rdev);
 }
 
-struct dirent64 {
-	uint64_t ino;
-	int64_t off;
-	uint16_t reclen;
-	uint8_t type;
-	char name[];
-};
-#define DIRENT_HEAD offsetof(struct dirent64, name)
-
-/* The older form has longs, of `word` bytes, and the type behind the name, in the entry's last
- * byte. */
+/* An entry: number and offset of the next one, a word each; its length; in the new form, with words
+ * of 8 bytes, its type; the name; in the older form, with longs, the type in the last byte. */
 struct dirent_buf {
 	char *buf;
 	size_t size, used;
-	size_t word; /* 0: getdents64 */
+	size_t word;
+	bool old;
 	const uint64_t *pos;
-	char *last; /* its off is where the next entry is: known only then */
+	char *last; /* its offset is where the next entry is: known only then */
 	bool full;
 };
 
 static void dirent_end(struct dirent_buf *b)
 {
-	size_t word = b->word ? b->word : 8;
-
 	if (b->last != NULL)
-		memcpy(b->last + word, b->pos, word);
+		memcpy(b->last + b->word, b->pos, b->word);
 }
 
 static bool dirent_emit(void *arg, const char *name, uint64_t ino, unsigned dtype)
 {
 	struct dirent_buf *b = arg;
-	size_t n = strlen(name), head = b->word ? 2 * b->word + 2 : DIRENT_HEAD;
-	size_t len = ALIGN_UP(head + n + 1 + (b->word ? 1 : 0), b->word ? b->word : 8);
+	size_t n = strlen(name), type = 2 * b->word + 2, head = type + !b->old;
+	size_t len = ALIGN_UP(head + n + 1 + b->old, b->word);
 	uint16_t reclen = (uint16_t)len;
 	dirent_end(b);
 	b->full = b->used + len > b->size;
@@ -115,10 +105,10 @@ static bool dirent_emit(void *arg, const char *name, uint64_t ino, unsigned dtyp
 		return false;
 	char *d = b->buf + b->used;
 	memset(d, 0, len);
-	memcpy(d, &ino, b->word ? b->word : 8);
-	memcpy(d + (b->word ? 2 * b->word : offsetof(struct dirent64, reclen)), &reclen, 2);
+	memcpy(d, &ino, b->word);
+	memcpy(d + 2 * b->word, &reclen, sizeof(reclen));
 	memcpy(d + head, name, n);
-	d[b->word ? len - 1 : offsetof(struct dirent64, type)] = (char)dtype;
+	d[b->old ? len - 1 : type] = (char)dtype;
 	b->last = d;
 	b->used += len;
 	return true;
@@ -126,12 +116,12 @@ static bool dirent_emit(void *arg, const char *name, uint64_t ino, unsigned dtyp
 
 #define DIRENT_CHUNK 32768U
 
-static long read_entries(struct file *f, uint64_t user, size_t size, size_t word)
+static long read_entries(struct file *f, uint64_t user, size_t size, size_t word, bool old)
 {
 	if (!mode_is(f->inode->mode, S_IFDIR) || f->ops->readdir == NULL)
 		return -ENOTDIR;
 	size = MIN(size, DIRENT_CHUNK);
-	struct dirent_buf b = {.buf = kmalloc(size + 1), .size = size, .word = word};
+	struct dirent_buf b = {.buf = kmalloc(size + 1), .size = size, .word = word, .old = old};
 	if (b.buf == NULL)
 		return -ENOMEM;
 	mutex_lock(&f->pos_lock);
@@ -150,22 +140,22 @@ static long read_entries(struct file *f, uint64_t user, size_t size, size_t word
 	return r;
 }
 
-static long getdents(int fd, uint64_t buf, size_t n, size_t word)
+static long getdents(int fd, uint64_t buf, size_t n, size_t word, bool old)
 {
 	struct file *f = fd_get_io(fd);
 	if (f == NULL)
 		return -EBADF;
-	long r = read_entries(f, buf, n, word);
+	long r = read_entries(f, buf, n, word, old);
 	file_put(f);
 	return r;
 }
 
 SYSCALL3(getdents64, int, fd, uint64_t, buf, uint32_t, n)
 {
-	return getdents(fd, buf, n, 0);
+	return getdents(fd, buf, n, 8, false);
 }
 
 SYSCALL3(getdents, int, fd, uint64_t, buf, uint32_t, n)
 {
-	return getdents(fd, buf, n, in_ia32_call() ? 4 : 8);
+	return getdents(fd, buf, n, in_ia32_call() ? 4 : 8, true);
 }
