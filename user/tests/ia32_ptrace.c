@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SRC: user/tests/ia32_ptrace.S user/tests/ia32_ptrace_hostile.c user/tests/ktap.c */
+/* SRC: user/tests/traced.c */
 /* BITS: 32 */
 /* CFLAGS: -m32 -msse2 */
 /*
@@ -53,22 +54,6 @@ int pt(int request, pid_t pid, uint32_t addr, const void *data)
 	return r == -1 ? -errno : r;
 }
 
-int wait_for(pid_t pid)
-{
-	int status;
-
-	for (int i = 0; i < 10000; i++) {
-		pid_t got = waitpid(pid, &status, WNOHANG | __WALL);
-
-		if (got == pid)
-			return status;
-		if (got < 0 && errno != EINTR)
-			return -1;
-		usleep(i < 100 ? 50 : 1000);
-	}
-	return -2;
-}
-
 pid_t traced_child(void (*fn)(void))
 {
 	pid_t pid = fork();
@@ -85,18 +70,6 @@ pid_t traced_child(void (*fn)(void))
 		ktap_note("a traced child did not stop");
 	pt(P_SETOPTIONS, pid, 0, (void *)(O_EXITKILL | O_SYSGOOD));
 	return pid;
-}
-
-int go(int request, pid_t pid, int sig)
-{
-	return pt(request, pid, 0, (void *)(uintptr_t)sig) ? -3 : wait_for(pid);
-}
-
-void finish(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, __WALL) == pid)
-		;
 }
 
 static uint32_t word_at(pid_t pid, const void *p)

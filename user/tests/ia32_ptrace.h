@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "traced.h"
+
 /* Linux's requests: C libraries name them differently, and not all. */
 enum {
 	P_TRACEME = 0,
@@ -56,16 +58,8 @@ struct desc {
 
 /* ptrace(2) with no library between: the result, or -errno. */
 int pt(int request, pid_t pid, uint32_t addr, const void *data);
-/* Waits for pid: the status. -1: there is none. -2: nothing within 10 s. */
-int wait_for(pid_t pid);
 /* A child that is traced, stopped by SIGSTOP before it runs fn() and exits with 0. */
 pid_t traced_child(void (*fn)(void));
-/* Lets pid go on with `request` and `sig`, waits, returns the status. */
-int go(int request, pid_t pid, int sig);
-void finish(pid_t pid);
-#define STOP(sig)  ((sig) << 8 | 0x7f)
-#define SYSSTOP    STOP(SIGTRAP | 0x80)
-#define EXIT(code) ((code) << 8)
 
 void test_hostile(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SRC: user/tests/ktap.c user/tests/ptrace_stops.c user/tests/ptrace_jobs.c */
-/* SRC: user/tests/ptrace_regs.c user/tests/ptrace_debug.c */
+/* SRC: user/tests/ptrace_regs.c user/tests/ptrace_debug.c user/tests/traced.c */
 /* ptrace(2) as Linux has it: this passes there as well. And what a tracer could do to the kernel.
  */
 #define _GNU_SOURCE
@@ -28,22 +28,6 @@ long pt(long request, pid_t pid, uint64_t addr, uint64_t data)
 	return r;
 }
 
-int wait_for(pid_t pid)
-{
-	int status;
-
-	for (int i = 0; i < 10000; i++) {
-		pid_t got = waitpid(pid, &status, WNOHANG | __WALL);
-
-		if (got == pid)
-			return status;
-		if (got < 0 && errno != EINTR)
-			return -1;
-		usleep(i < 100 ? 50 : 1000);
-	}
-	return -2;
-}
-
 pid_t traced_child(int (*fn)(void *), void *arg)
 {
 	pid_t pid = fork();
@@ -59,20 +43,6 @@ pid_t traced_child(int (*fn)(void *), void *arg)
 	if (status != STOP(SIGSTOP))
 		ktap_note("a traced child's first stop: %#x", (unsigned)status);
 	return pid;
-}
-
-int go(long request, pid_t pid, int signal)
-{
-	if (pt(request, pid, 0, (uint64_t)signal) != 0)
-		return -3;
-	return wait_for(pid);
-}
-
-void finish(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, __WALL) == pid)
-		;
 }
 
 bool get_regs(pid_t pid, struct regs *r)

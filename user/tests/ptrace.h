@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "traced.h"
+
 /* Linux's struct user_regs_struct: not every C library has the same names. */
 struct regs {
 	uint64_t r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs,
@@ -17,21 +19,11 @@ struct regs {
 
 /* ptrace(2) itself, with no library between: the result, or -errno. */
 long pt(long request, pid_t pid, uint64_t addr, uint64_t data);
-/* Waits for pid (any kind of child): the status. -1: there is none. -2: nothing within 10 s. */
-int wait_for(pid_t pid);
 /* A child that is traced, stopped by SIGSTOP before it runs fn(arg); fn's value is its exit code.
  */
 pid_t traced_child(int (*fn)(void *), void *arg);
-/* Lets pid go on with `request` and `signal`, waits, returns the status. */
-int go(long request, pid_t pid, int signal);
-/* Kills and reaps it. */
-void finish(pid_t pid);
 bool get_regs(pid_t pid, struct regs *r);
-/* The status of a stop. */
-#define STOP(sig)  ((sig) << 8 | 0x7f)
-#define EVENT(e)   (STOP(SIGTRAP) | (e) << 16)
-#define SYSSTOP    STOP(SIGTRAP | 0x80)
-#define EXIT(code) ((code) << 8)
+#define EVENT(e) (STOP(SIGTRAP) | (e) << 16)
 
 void test_stops(void);
 void test_jobs(void);

@@ -40,64 +40,20 @@ static const uint64_t addresses[] = {
 };
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Comes by all kinds of stop: signals after a call and after a fault, a call. */
-static int busy(void *arg)
+static int run_busy(void *arg)
 {
-	volatile unsigned n = 0;
-
 	(void)arg;
-	for (int i = 0; i < 3; i++) {
-		raise(SIGUSR1);
-		syscall(SYS_getppid);
-		__asm__ volatile("int3");
-		n++;
-	}
+	busy();
 	return 0;
 }
-
-enum where { AT_SIGNAL, AT_ENTRY, AT_EXIT, AT_FAULT, WHERES };
-static const char *const where_name[] = {"a signal", "a call's entry", "a call's exit", "a trap"};
 
 static pid_t stopped(enum where where)
 {
-	pid_t pid = traced_child(busy, NULL);
+	pid_t pid = traced_child(run_busy, NULL);
 
 	pt(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_EXITKILL);
-	go(PTRACE_CONT, pid, 0); /* the signal */
-	if (where == AT_FAULT)
-		go(PTRACE_CONT, pid, 0);
-	if (where == AT_ENTRY || where == AT_EXIT)
-		go(PTRACE_SYSCALL, pid, 0);
-	if (where == AT_EXIT)
-		go(PTRACE_SYSCALL, pid, 0);
+	go_to(pid, where);
 	return pid;
-}
-
-/* Lets it run to its end, signals delivered but for the harmless ones: what it ended by. */
-static int end_of(pid_t pid)
-{
-	int sig = 0;
-
-	for (int i = 0; i < 60; i++) {
-		int status = go(PTRACE_CONT, pid, sig);
-
-		if (status < 0 || !WIFSTOPPED(status))
-			return status;
-		sig = WSTOPSIG(status);
-		if (sig == SIGUSR1 || (sig == SIGTRAP && i < 20))
-			sig = 0;
-	}
-	finish(pid);
-	return 0;
-}
-
-static bool ended_well(int status)
-{
-	static const unsigned long fatal = 1ul << SIGSEGV | 1ul << SIGBUS | 1ul << SIGILL |
-					   1ul << SIGTRAP | 1ul << SIGSYS | 1ul << SIGFPE;
-
-	return status >= 0 &&
-	       (WIFEXITED(status) || (WIFSIGNALED(status) && fatal >> WTERMSIG(status) & 1));
 }
 
 /* value at offset, at each stop. The result is expect, or anything if that is 1; if it was taken
