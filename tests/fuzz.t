@@ -30,12 +30,7 @@ for patch in tests/fuzz/*.patch; do
 	[[ $name =~ ${FUZZ:-.} ]] || continue
 	expect=$(sed -n 's/^Expect: //p' "$patch")
 	tree=$build/fuzz-$name
-	rm -rf "$tree" && mkdir -p "$tree" && cp -a Makefile mk kaiser kernel "$tree"/ &&
-		mkdir "$tree/build" && cp -a "$build/obj" "$tree/build/" &&
-		find "$tree/build" -name '*.d' -exec sed -i "s|$build/|build/|g" {} + &&
-		patch -s -p1 -d "$tree" <"$patch" >"$tmp/out" 2>&1 &&
-		make -s -C "$tree" BUILD=build kernel >>"$tmp/out" 2>&1
-	if [ ! -e "$tree/build/kaiser.elf" ]; then
+	if ! patched_kernel "$tree" "$build" "$patch" >"$tmp/out" 2>&1; then
 		result "not ok" "$name: cannot be built"
 		tail -n 20 "$tmp/out" | sed 's/^/# | /'
 		continue

@@ -10,10 +10,7 @@ tree=$build/overflow
 . tests/lib.sh
 trap 'rm -rf "$tmp" "$tree"' EXIT
 
-rm -rf "$tree" && mkdir -p "$tree" && cp -a Makefile mk kaiser kernel "$tree"/ && cp -a "$build/debug" "$tree/build" &&
-	find "$tree/build" -name '*.d' -exec sed -i "s|$build/debug/|build/|g" {} + &&
-	patch -s -p1 -d "$tree" <tests/overflow.patch &&
-	make -s -C "$tree" DEBUG=1 BUILD=build kernel >"$tmp/err" 2>&1 || {
+patched_kernel "$tree" "$build/debug" tests/overflow.patch DEBUG=1 >"$tmp/err" 2>&1 || {
 	sed 's/^/# /' "$tmp/err"
 	echo "Bail out! the patch does not build"
 	exit 1

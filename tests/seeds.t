@@ -8,13 +8,6 @@ seeds=$build/seeds
 # shellcheck source=tests/lib.sh
 . tests/lib.sh
 
-# A copy of the tree with the objects of the debug build, so that only what a patch touches is built.
-copy() { # directory
-	rm -rf "$1" && mkdir -p "$1" && cp -a Makefile mk kaiser kernel "$1"/ &&
-		cp -a "$build/debug" "$1/build" &&
-		find "$1/build" -name '*.d' -exec sed -i "s|$build/debug/|build/|g" {} +
-}
-
 boot() { # kernel
 	scripts/qemu.sh -q -M microvm -k "$1" -i "$tmp/initrd" -s 2 -m 64M -t 30 -a pti=on \
 		-l "$tmp/log" 2>"$tmp/err"
@@ -37,8 +30,7 @@ for patch in tests/seeds/*.patch; do
 	expect=$(sed -n 's/^Expect: //p' "$patch")
 	why=$(sed -n 's/^Mistake: //p' "$patch")
 	tree=$seeds/$name
-	if ! copy "$tree" || ! patch -s -p1 -d "$tree" <"$patch" >"$tmp/err" 2>&1 ||
-		! make -s -C "$tree" DEBUG=1 BUILD=build kernel >"$tmp/err" 2>&1; then
+	if ! patched_kernel "$tree" "$build/debug" "$patch" DEBUG=1 >"$tmp/err" 2>&1; then
 		result "not ok" "$name: cannot be built"
 		tail -n 20 "$tmp/err" | sed 's/^/# | /'
 		continue

@@ -5,10 +5,10 @@
 # be told apart they are made to fail, by a file of paths that forbids what the kernel says when it boots.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-build=$(realpath "${BUILD:-build}")
+build=${BUILD:-build}
 # shellcheck source=tests/lib.sh
 . tests/lib.sh
-PATH=$build:$PATH # a replay begins with `kaiser`
+PATH=$(realpath "$build"):$PATH # a replay begins with `kaiser`
 
 sed 's/"forbid": .*],$/"forbid": ["isolation on"],/' tools/storm/kaiser.json >"$tmp/failing.json"
 # A path that does not come to its end.
@@ -101,10 +101,7 @@ fi
 
 # A mistake of the entry code.
 tree=$tmp/tree
-mkdir -p "$tree/build" && cp -a Makefile mk kaiser kernel "$tree"/ && cp -a "$build/obj" "$tree/build/" &&
-	find "$tree/build" -name '*.d' -exec sed -i "s|[^ ]*$(basename "$build")/obj/|build/obj/|g" {} + &&
-	patch -s -p1 -d "$tree" <tests/storm_seeds/cr3-by-cs.patch &&
-	make -s -C "$tree" BUILD=build kernel >/dev/null 2>&1
+patched_kernel "$tree" "$build" tests/storm_seeds/cr3-by-cs.patch >/dev/null 2>&1
 replays "a seeded mistake" storm --kernel "$tree/build/kaiser.elf" --paths tools/storm/kaiser.json --points 2 --max-failures 1
 
 # ---- the bar ----

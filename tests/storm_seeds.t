@@ -16,11 +16,7 @@ for patch in tests/storm_seeds/*.patch; do
 	expect=$(sed -n 's/^Expect: //p' "$patch")
 	eval "options=($(sed -n 's/^Storm: //p' "$patch"))"
 	tree=$tmp/$name
-	mkdir -p "$tree" && cp -a Makefile mk kaiser kernel "$tree"/ && mkdir "$tree/build" &&
-		cp -a "$build/obj" "$tree/build/" &&
-		find "$tree/build" -name '*.d' -exec sed -i "s|$build/obj/|build/obj/|g" {} +
-	if ! patch -s -p1 -d "$tree" <"$patch" >"$tmp/err" 2>&1 ||
-		! make -s -C "$tree" BUILD=build kernel >"$tmp/err" 2>&1; then
+	if ! patched_kernel "$tree" "$build" "$patch" >"$tmp/err" 2>&1; then
 		result "not ok" "$name: cannot be built"
 		tail -n 20 "$tmp/err" | sed 's/^/# | /'
 		continue

@@ -44,11 +44,7 @@ check "  with NOFLUSH and without INVPCID" $?
 
 for name in user-pcid-forgotten noflush-on-recycled-slot; do
 	tree=$build/trace/seeds/$name
-	rm -rf "$tree" && mkdir -p "$tree/build" && cp -a Makefile mk kaiser kernel "$tree"/ &&
-		cp -a "$build/obj" "$build/libkaiser.a" "$tree/build"/ &&
-		find "$tree/build" -name '*.d' -exec sed -i "s|$build/|build/|g" {} +
-	if patch -s -p1 -d "$tree" <"tests/model/seeds/$name.patch" >"$tmp/out" 2>&1 &&
-		make -s -C "$tree" BUILD=build kernel >>"$tmp/out" 2>&1; then
+	if patched_kernel "$tree" "$build" "tests/model/seeds/$name.patch" >"$tmp/out" 2>&1; then
 		follow -k "$tree/build/kaiser.elf" -n 1500000
 		[ "$code" = 1 ]
 		check "$name: found in the real kernel" $?
