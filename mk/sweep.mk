@@ -21,9 +21,8 @@ storm: ## Every event at every instruction of every entry path, in QEMU, then Bo
 
 storm-deep: ## Events within events (hours; spread it by STORM_ARGS="--shard I/N")
 	@scripts/deps.sh test
-	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
-	$(STORM) --no-count --event 'nmi>nmi,nmi_iret>nmi_iret,nmi_iret>mce_nmi,mce>nmi,mce>mce_again,mce>mce_nmi_again'
 	@$(MAKE) --no-print-directory storm-pairs storm-triples
+	$(STORM) --no-count --event 'nmi>nmi,nmi_iret>nmi_iret,nmi_iret>mce_nmi,mce>nmi,mce>mce_again,mce>mce_nmi_again'
 
 # Pairs with interrupts and breakpoints, and three events deep: over some of the paths.
 STORM_SOME = --path '^(syscall|sysenter|fault|nmi|badss_null)$$'
