@@ -11,6 +11,7 @@
 #include "syscall.h"
 #include "task.h"
 #include "sweep.h"
+#include "utsname.h"
 #include "vfs.h"
 
 static struct task idle_tasks[MAX_CPUS];
@@ -90,6 +91,9 @@ noreturn void kernel_main(const struct boot_info *bi)
 	boot = *bi;
 	serial_init();
 	cmdline_init(boot.cmdline);
+#ifdef UTS_PATCHED
+	printk("%s\n", UTS_VERSION);
+#endif
 	if (cmdline_has("kaslr_show"))
 		printk("kaslr: image %lx window %lx direct_map %lx\n",
 		       (unsigned long)boot.image_base, (unsigned long)boot.window_base,

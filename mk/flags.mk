@@ -7,6 +7,10 @@ KFLAGS := -std=c11 -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fno-
 # kaiser/include/kaiser/options.h: make OPTIONS=-D...
 OPTIONS ?=
 KFLAGS += $(OPTIONS)
+# The patch that a kernel of scripts/patched_kernel.sh names itself by.
+ifneq ($(UTS_PATCHED),)
+KFLAGS += -DUTS_PATCHED=\"$(UTS_PATCHED)\"
+endif
 ifeq ($(DEBUG),1)
 KFLAGS += -DKAISER_DEBUG=1
 endif

@@ -10,13 +10,13 @@ $(BUILD)/user/fuzz: $(wildcard user/fuzz/*.c user/fuzz/*.S) user/tests/ktap.c $(
 fuzz: ## Fuzz user mode's ways into the kernel in QEMU (FUZZ_SEED= FUZZ_COUNT=, 10 million)
 	@scripts/deps.sh test
 	@$(MAKE) kernel $(BUILD)/user/fuzz
-	BUILD=$(BUILD) scripts/fuzz.sh -s $(FUZZ_SEED) -n $(FUZZ_COUNT)
+	BUILD=$(BUILD) scripts/fuzz.sh -k $(kernel_dir)/kaiser.elf -s $(FUZZ_SEED) -n $(FUZZ_COUNT)
 
 fuzz-bochs: FUZZ_COUNT := 500000
 fuzz-bochs: ## The same in Bochs (500 thousand)
 	@scripts/deps.sh test
 	@$(MAKE) kernel $(BUILD)/user/fuzz
-	BUILD=$(BUILD) scripts/fuzz.sh -b -s $(FUZZ_SEED) -n $(FUZZ_COUNT)
+	BUILD=$(BUILD) scripts/fuzz.sh -k $(kernel_dir)/kaiser.elf -b -s $(FUZZ_SEED) -n $(FUZZ_COUNT)
 
 test-build: $(BUILD)/user/fuzz
 

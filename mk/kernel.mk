@@ -6,7 +6,11 @@ KERNEL_SRC := $(wildcard kernel/*.c kernel/*/*.c kernel/*/*.S)
 LIB_OBJ    := $(patsubst %,$(O)/%.o,$(LIB_SRC))
 KERNEL_OBJ := $(patsubst %,$(O)/%.o,$(KERNEL_SRC))
 
-kernel: $(BUILD)/kaiser.elf ## Build the reference kernel
+# mk/mistake.mk: where the kernel is that run, storm and others take.
+MISTAKE    ?=
+kernel_dir := $(BUILD)$(if $(MISTAKE),/mistake/$(MISTAKE))
+
+kernel: $(kernel_dir)/kaiser.elf ## Build the reference kernel (MISTAKE=NAME: with a seeded mistake, `make mistakes`)
 
 $(O)/kaiser/%.o: kaiser/%
 	@mkdir -p $(@D)

@@ -3,8 +3,8 @@ CPUS   ?= 2
 MEM    ?= 256M
 CPU    ?= max,vendor=GenuineIntel
 APPEND ?=
-KERNEL ?= $(BUILD)/kaiser.elf
-PEER   := $(if $(filter $(BUILD)/kaiser.elf,$(KERNEL)),,peer)
+KERNEL ?= $(kernel_dir)/kaiser.elf
+PEER   := $(if $(filter $(kernel_dir)/kaiser.elf,$(KERNEL)),,peer)
 DEMO   := $(BUILD)/demo.cpio.gz
 
 run: ## Boot 2 CPUs under QEMU, do real work on busybox, power off (CPUS MEM CPU APPEND)
@@ -21,8 +21,8 @@ shell: ## The same system with a shell on the serial line (leave with `exit` or 
 
 debug: ## Wait for gdb on port 1234: gdb -x build/gdbinit (symbols of the window too)
 	@scripts/deps.sh debug
-	@$(MAKE) --no-print-directory $(KERNEL) $(BUILD)/gdbinit $(DEMO)
-	@echo "QEMU waits. In another terminal: gdb -x $(BUILD)/gdbinit"
+	@$(MAKE) --no-print-directory $(KERNEL) $(kernel_dir)/gdbinit $(DEMO)
+	@echo "QEMU waits. In another terminal: gdb -x $(kernel_dir)/gdbinit"
 	qemu-system-x86_64 $(QEMU_BASE) -accel tcg -serial mon:stdio -s -S -initrd $(DEMO) \
 	  -append "console=ttyS0 nokaslr pti=on $(APPEND)"
 
@@ -35,7 +35,7 @@ $(DEMO): $(wildcard user/demo/*) scripts/demo.sh scripts/initramfs.sh LICENSE
 $(BUILD)/shell.cpio.gz: user/demo/shell.sh scripts/initramfs.sh
 	scripts/initramfs.sh -o $@ -b -i user/demo/shell.sh
 
-$(BUILD)/gdbinit: $(BUILD)/kaiser.elf scripts/gdbinit.sh
-	scripts/gdbinit.sh $< $(BUILD)/window.elf >$@
+$(kernel_dir)/gdbinit: $(kernel_dir)/kaiser.elf scripts/gdbinit.sh
+	scripts/gdbinit.sh $< $(@D)/window.elf >$@
 
 .PHONY: run shell debug

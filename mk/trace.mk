@@ -19,7 +19,7 @@ TRACE := $(addprefix $(BUILD)/trace/,trace buffer.so work count)
 trace: $(TRACE) ## Follow 25 million instructions of the kernel in Bochs with the flush model (TRACE_INSNS)
 	@scripts/deps.sh test
 	@$(MAKE) --no-print-directory kernel
-	BUILD=$(BUILD) tests/trace/run.sh -n $(TRACE_INSNS) -t 3600
+	BUILD=$(BUILD) tests/trace/run.sh -k $(kernel_dir)/kaiser.elf -n $(TRACE_INSNS) -t 3600
 
 counts: $(TRACE) ## CR3 writes and flushes of each operation, on one CPU and on two (docs/flushes.md)
 	@scripts/deps.sh test

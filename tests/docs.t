@@ -138,6 +138,7 @@ result([grep { $text{'README.md'} !~ /`$_\b/ } sort keys %option], "README.md ha
 # ---- commands ----
 # Run by a test of its own, or not to be run by one: pattern => where, or why.
 my @elsewhere = (
+	[qr{^make .*MISTAKE=|^make mistakes$}, 'mistake.t, storm_seeds.t'],
 	[qr{^make run\b}, 'demo.t'], [qr{^make (?:iso|bochs)\b}, 'demo.t'], [qr{^make test\b}, 'this run'],
 	[qr{^make install\b|^make -C examples/|^export PKG_CONFIG|^pkg-config }, 'install.t'],
 	[qr{^(?:build/)?kaiser audit\b}, 'audit.t, install.t'], [qr{^(?:build/)?kaiser bench\b}, 'bench.t'],
@@ -167,7 +168,7 @@ for my $doc (grep { $_ ne 'CHANGELOG.md' } @documents) {
 		$c =~ s/\s+#.*$//;
 		$c =~ s/\s+$//;
 		if ($c =~ /^make\b/) {
-			for my $t (grep { /^[a-z][\w-]*$/ } split / /, $c =~ s/^make\s*//r =~ s/-C \S+( \w+)?//r) {
+			for my $t (grep { /^[a-z][\w-]*$/ } split / /, $c =~ s/^make\s*//r =~ s/[A-Z_]+="[^"]*"//gr =~ s/-C \S+( \w+)?//r) {
 				push @notarget, "$doc: $c: no target $t" unless $target{$t};
 			}
 		}

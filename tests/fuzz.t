@@ -30,7 +30,7 @@ for patch in tests/fuzz/*.patch; do
 	[[ $name =~ ${FUZZ:-.} ]] || continue
 	expect=$(sed -n 's/^Expect: //p' "$patch")
 	tree=$build/fuzz-$name
-	if ! patched_kernel "$tree" "$build" "$patch" >"$tmp/out" 2>&1; then
+	if ! scripts/patched_kernel.sh "$tree" "$build" "$patch" >"$tmp/out" 2>&1; then
 		result "not ok" "$name: cannot be built"
 		tail -n 20 "$tmp/out" | sed 's/^/# | /'
 		continue

@@ -24,13 +24,3 @@ check() { # text, command...
 	fi
 }
 
-# DIR/build/kaiser.elf, with that patch: from a copy of the tree and of the objects below OBJECTS, a
-# folder of an earlier build, so that only what the patch touches is compiled.
-patched_kernel() { # DIR, OBJECTS, patch, [words for make]
-	local dir=$1 objects=$2 patch=$3
-	shift 3
-	rm -rf "$dir" && mkdir -p "$dir/build" && cp -a Makefile mk kaiser kernel "$dir"/ &&
-		cp -a "$objects/obj" "$dir/build/" &&
-		find "$dir/build" -name '*.d' -exec sed -i "s|$objects/|build/|g" {} + &&
-		patch -s -p1 -d "$dir" <"$patch" && make -s -C "$dir" "$@" BUILD=build kernel
-}

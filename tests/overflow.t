@@ -10,7 +10,7 @@ tree=$build/overflow
 . tests/lib.sh
 trap 'rm -rf "$tmp" "$tree"' EXIT
 
-patched_kernel "$tree" "$build/debug" tests/overflow.patch DEBUG=1 >"$tmp/err" 2>&1 || {
+scripts/patched_kernel.sh "$tree" "$build/debug" tests/overflow.patch DEBUG=1 >"$tmp/err" 2>&1 || {
 	sed 's/^/# /' "$tmp/err"
 	echo "Bail out! the patch does not build"
 	exit 1

@@ -101,7 +101,7 @@ fi
 
 # A mistake of the entry code.
 tree=$tmp/tree
-patched_kernel "$tree" "$build" tests/storm_seeds/cr3-by-cs.patch >/dev/null 2>&1
+scripts/patched_kernel.sh "$tree" "$build" tests/storm_seeds/cr3-by-cs.patch >/dev/null 2>&1
 replays "a seeded mistake" storm --kernel "$tree/build/kaiser.elf" --paths tools/storm/kaiser.json --points 2 --max-failures 1
 
 # ---- the bar ----

@@ -44,7 +44,7 @@ check "  with NOFLUSH and without INVPCID" $?
 
 for name in user-pcid-forgotten noflush-on-recycled-slot; do
 	tree=$build/trace/seeds/$name
-	if patched_kernel "$tree" "$build" "tests/model/seeds/$name.patch" >"$tmp/out" 2>&1; then
+	if scripts/patched_kernel.sh "$tree" "$build" "tests/model/seeds/$name.patch" >"$tmp/out" 2>&1; then
 		follow -k "$tree/build/kaiser.elf" -n 1500000
 		[ "$code" = 1 ]
 		check "$name: found in the real kernel" $?

@@ -5,7 +5,12 @@
 
 #define UTS_SYSNAME "Linux"
 #define UTS_RELEASE "6.1.0-kaiser"
+/* A kernel with a seeded mistake tells it: scripts/patched_kernel.sh. */
+#ifdef UTS_PATCHED
+#define UTS_VERSION "#1 SMP KAISER, seeded mistake " UTS_PATCHED
+#else
 #define UTS_VERSION "#1 SMP KAISER"
+#endif
 #define UTS_MACHINE "x86_64"
 
 enum { UTS_BYTES = 65 }; /* of each name, with its end */
