@@ -13,12 +13,12 @@ test-build: $(BUILD)/tests/bochs_give.so
 STORM = $(BUILD)/kaiser storm --kernel $(kernel_dir)/kaiser.elf --program $(BUILD)/user/paths \
 	--paths tools/storm/kaiser.json $(STORM_ARGS)
 
-storm: ## Every event at every instruction of every entry path, in QEMU, then Bochs (STORM_ARGS="--shard 1/4")
+storm: ## Every event at every instruction of every entry path, in QEMU, then Bochs (STORM_ARGS="--shard 1/4"; JOBS=N Bochs at a time)
 	@scripts/deps.sh test
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths $(BUILD)/tests/bochs_give.so
 	$(STORM) --event nmi,mce,mce_nmi,db,timer,ipi
 	$(if $(MISTAKE),@echo "Bochs left out: its sweeps are of $(BUILD)/kaiser.elf",COUNT=1 FULL=1 BUILD=$(BUILD) \
-	  prove --comments tests/bochs_nmi.t tests/bochs_events.t tests/bochs_db.t)
+	  prove --comments --jobs $(or $(JOBS),1) tests/bochs_nmi.t tests/bochs_events.t tests/bochs_db.t)
 
 storm-deep: ## Events within events (hours; spread it by STORM_ARGS="--shard I/N")
 	@scripts/deps.sh test

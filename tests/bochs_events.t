@@ -18,39 +18,26 @@ build=${BUILD:-build}
 . tests/bochs_sweep.sh
 
 every=16
-[ "${FULL:-0}" = 1 ] && every=1 || seconds=60
+seconds=60
+[ "${FULL:-0}" = 1 ] && every=1 seconds=600
 declare -A commands=([timer]='give irq 20' [ipi]='give irq f0' [mce]='give mce' [mce_nmi]='give mce\ntake nmi')
 declare -A vectors=([timer]=20 [ipi]=f0 [mce]=12 [mce_nmi]=2)
 declare -A printed=([timer]=IRQ20 [ipi]=IRQf0 [mce]=MCE [mce_nmi]=MCENMI)
 held >"$tmp/held"
 
-# To $tmp/points, of the shortest of three rounds: steps from the path's start, and the address there.
-trace_path() { # start, end
-	{
-		printf 'lb 0x%s\nc\ninfo idt 0 255\nlb 0x%s\n' "$1" "$2"
-		for _ in 1 2 3; do printf 'trace on\nc\ntrace off\nc\n'; done
-		echo q
-	} >"$tmp/script"
-	run_script "${model[@]}"
-	awk -v every="$every" -v end="$2" '
-		/^Tracing enabled/ { n = 0 }
-		/^\(0\)\.\[/ && match($0, / 00[0-9a-f][0-9a-f]:[0-9a-f]+ /) { at[n++] = substr($0, RSTART + 6, RLENGTH - 7) }
-		/^Tracing disabled/ && (!most || n < most) { most = n; for (i = 0; i < n; i++) best[i] = at[i] }
-		END {
-			best[most] = end
-			for (i = 1; i <= most; i++)
-				if (best[i] ~ /^0000|^ffffffffc000/ || i % every == 0)
-					print i, best[i]
-		}' "$tmp/out" >"$tmp/points"
+# The points of the path: $tmp/points, as $tmp/trace; and each vector's gate.
+find_points() { # start, end
+	trace_path "$1" "$2" "${model[@]}"
+	awk -v every="$every" -v ours="^($ours)" '$1 && ($2 ~ ours || $1 % every == 0)' "$tmp/trace" >"$tmp/points"
 	sed -n 's/^IDT\[0x\([0-9a-f]*\)\].*target=0x[0-9a-f]*:\([0-9a-f]*\).*/\1 \2/p' "$tmp/out" >"$tmp/gates"
 }
 
 # Of an event: given, taken there, wrongly taken or not taken, addresses wanted, ends, ends with other state than
 # without event. Points that had none are left in $tmp/missed.
 judge() { # event, gate, end
-	awk -v event="${printed[$1]}" -v gate="$2" -v end="$3" -v name="$1" -v missed="$tmp/missed" '
+	awk -v event="${printed[$1]}" -v gate="$2" -v end="$3" -v name="$1" -v missed="$tmp/missed" -v ours="^($ours)" '
 		FILENAME ~ /held$/ { held[$2] = 1; next }
-		FILENAME ~ /points$/ { at[$1] = $2; if ($2 ~ /^0000|^ffffffffc000/) wanted[$2] = 1; next }
+		FILENAME ~ /points$/ { at[$1] = $2; if ($2 ~ ours) wanted[$2] = 1; next }
 		$1 == "flags" { rip = $2; open = $3 == "on" }
 		$1 == "event" { given_now = (pending++ ? given_now : "") $2; next }
 		$1 == "stop" && pending {
@@ -140,15 +127,18 @@ report() { # path, pti
 
 events="timer ipi mce mce_nmi"
 paths="syscall int80 sysenter fault"
-[ "${FULL:-0}" = 1 ] && paths="$paths nostack syscall32 sysflags uaccess user userflags breakpoint opcode protection sigreturn"
+[ "${FULL:-0}" = 1 ] && paths="$paths nostack syscall32 sysflags uaccess user userflags breakpoint opcode protection sigreturn
+	badcs_null badcs_kernel badss_null badss_kernel badrip_noncanonical"
 for pti in pti=on pti=off; do
 	for path in $paths; do
 		[[ "$path, $pti" =~ ${BOCHS:-.} ]] || continue
 		model=()
 		[ "$path" = syscall32 ] && model=(-c ryzen) # Intel's have no SYSCALL in 32-bit code
-		path_image "$path" "$pti debug_mce_continue"
-		start=$(address "$tmp/paths" "path_$path") end=$(address "$tmp/paths" "path_${path}_end")
-		trace_path "$start" "$end"
+		append="$pti debug_mce_continue"
+		[[ $path = badrip* ]] && append="$append debug_frames"
+		path_image "$path" "$append"
+		start=$(path_start "$path") end=$(path_end "$path")
+		find_points "$start" "$end"
 		if [ ! -s "$tmp/points" ]; then
 			result "not ok" "$path, $pti: the trace has no path"
 			continue

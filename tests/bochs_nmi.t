@@ -6,8 +6,9 @@
 # returns to the other's place would stop there twice, and all that follows would be a step off.
 # Last, nested: a first NMI in the head, whose handler ends the blocking by an IRET.
 # At the path's end registers, flags, selectors, CR0, CR3, CR4, EFER and bases must be the same each time.
-# DEEP=N also sweeps more paths and puts that first NMI at every Nth step of the system call's
-# (DEEP=1: half an hour). COUNT=1 counts each path's instructions in Bochs' trace as well. BOCHS=REGEX.
+# FULL=1 also sweeps more paths, as many steps as Bochs' trace has. DEEP=N puts that first NMI at every Nth step
+# of the system call's too (DEEP=1: half an hour). COUNT=1 holds each sweep against Bochs' trace: each address of
+# the entry code and of user mode in it must have had its NMI, and QEMU's log has as many instructions. BOCHS=REGEX.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -21,83 +22,112 @@ gate=$(second "$(address "$build/kaiser.elf" kaiser_entry_nmi)")
 held >"$tmp/held"
 
 # Rounds, NMIs, NMIs that were taken at once or held by an STI, the last instruction of an exit that one
-# of them came at, ends of the path seen, and how many of those had other state than the first, which no NMI disturbed.
+# of them came at, ends of the path seen, how many of those had other state than the first, which no NMI disturbed;
+# addresses of the entry code and of user mode in $tmp/trace. Those that had no NMI taken there: $tmp/missed.
 judge() { # the path's end
-	awk -v gate="$gate" -v end="$1" '
+	: >"$tmp/missed"
+	awk -v gate="$gate" -v end="$1" -v ours="^($ours)" -v missed="$tmp/missed" '
 		FILENAME ~ /held$/ { held[$2] = 1; next }
+		FILENAME ~ /trace$/ { if ($1 && $2 ~ ours) wanted[$2] = 1; next }
 		$1 == "state" && $2 == end { if (!ends++) usual = $0; odd += $0 != usual }
 		$1 == "event" { nmis++; at = insn; where = addr; want = 1 }
 		$1 == "break" && $2 == 1 { rounds++ }
 		$1 == "stop" {
-			if (want) { if ($2 == gate) { taken++; seen[at] = 1 } else if (where in held) taken++
+			if (want) { if ($2 == gate) { taken++; seen[at] = 1; hit[where] = 1 } else if (where in held) taken++
 				want = 0 }
 			addr = $2
 			insn = $3
 		}
 		END {
-			printf "%d %d %d %s %d %d\n", rounds, nmis, taken,
+			for (w in wanted) {
+				points++
+				if (!(w in hit))
+					print w >missed
+			}
+			printf "%d %d %d %s %d %d %d\n", rounds, nmis, taken,
 				("sysret" in seen || "sysretq" in seen) ? "sysret" : "iret" in seen || "iretq" in seen ? "iret" : "none",
-				ends, odd
-		}' "$tmp/held" "$tmp/facts"
+				ends, odd, points
+		}' "$tmp/held" "$tmp/trace" "$tmp/all"
 }
 
-# Instructions of the entry code and of user mode on the path, in Bochs and in QEMU.
+# Instructions of the entry code and of user mode on the path, in Bochs' trace and in QEMU's log.
 count() { # name, path, kernel's words
-	local end bochs qemu
-	end=$(address "$tmp/paths" "path_${2}_end")
-	{
-		printf 'lb 0x%s\nc\nlb 0x%s\n' "$(address "$tmp/paths" "path_$2")" "$end"
-		for _ in 1 2 3 4 5; do printf 'trace on\nc\ntrace off\nc\n'; done
-		echo q
-	} >"$tmp/script"
-	run_script
-	# The shortest of five: a timer may come in between.
-	bochs=$(awk '/^Tracing enabled/ { n = 0; on = 1 } /^Tracing disabled/ { if (on) print n; on = 0 }
-		on && /^\(0\)\.\[/ && / (0033|0023):|:ffffffffc000[1-3]/ { n++ }' "$tmp/out" | sort -n | head -n 1)
+	local bochs qemu
+	bochs=$(grep -cE "^[0-9]+ ($ours)" "$tmp/trace")
+	bochs=$((bochs - 1)) # the end is none of them
 	qemu=$("$build/kaiser" storm --kernel "$build/kaiser.elf" --program "$build/user/paths" \
 		--paths tools/storm/kaiser.json --mode none --no-count --path "^$2\$" --config "^${3%% *}\$" |
 		sed -n 's/.*none: \([0-9]*\) instructions.*/\1/p')
-	if [ -n "$bochs" ] && [ "$bochs" = "$qemu" ]; then
+	if [ "$bochs" = "$qemu" ]; then
 		result ok "$1: $bochs instructions in Bochs' trace, $qemu in QEMU's log"
 	else
 		result "not ok" "$1: $bochs instructions in Bochs' trace, $qemu in QEMU's log"
 	fi
 }
 
-sweep() { # name, path, steps, tail wanted, kernel's words, [first]
-	local name=$1 path=$2 steps=$3 tail=$4 append=$5 first=${6:-} rounds nmis taken last each=1
-	local start end ends odd symbol=$2
-	[[ $name =~ ${BOCHS:-.} ]] || return
-	[[ $path = bad* ]] && symbol=bad
-	path_image "$path" "$append"
-	start=$(address "$tmp/paths" "path_$symbol") end=$(address "$tmp/paths" "path_${symbol}_end")
+# One round for each line of $tmp/ways, which leads from the path's start to where the NMI is given.
+rounds_by_ways() { # start, end
+	local way
 	{
-		printf 'lb 0x%s\nlb 0x%s\nc\nc\n'"$state" "$start" "$end"
-		for k in $(seq 1 "$steps"); do
-			printf 'bpe 1\nbpd 2\nc\nbpd 1\nbpe 2\n'
-			if [ -n "$first" ]; then
-				printf 's %s\ntake nmi\ns 1\n' "$first"
-			fi
-			printf 's %s\ntake nmi\ns 1\nc\n'"$state" "$k"
-		done
+		printf 'lb 0x%s\nlb 0x%s\nc\nc\n'"$state" "$1" "$2"
+		while read -r way; do
+			printf 'bpe 1\nbpd 2\nc\nbpd 1\n%b\ntake nmi\ns 1\nc\n'"$state" "$way"
+		done <"$tmp/ways"
 		echo q
 	} >"$tmp/script"
-	[ -n "$first" ] && each=2
 	run_script
-	read -r rounds nmis taken last ends odd < <(judge "$end")
+	cat "$tmp/facts" >>"$tmp/all"
+	judge "$2" >"$tmp/judged"
+}
+
+sweep() { # name, path, steps or all, tail wanted, kernel's words, [first]
+	local name=$1 path=$2 steps=$3 tail=$4 append=$5 first=${6:-} rounds nmis taken last each=1
+	local start end ends odd points missed given boots k lead='' covered='' again=0
+	[[ $name =~ ${BOCHS:-.} ]] || return
+	path_image "$path" "$append"
+	start=$(path_start "$path") end=$(path_end "$path")
+	: >"$tmp/trace"
+	if [ -z "$first" ] && { [ "$steps" = all ] || [ "${COUNT:-0}" = 1 ]; }; then
+		trace_path "$start" "$end"
+		if [ ! -s "$tmp/trace" ]; then
+			result "not ok" "$name: the trace has no path"
+			return
+		fi
+		[ "$steps" != all ] || steps=$(tail -n 1 "$tmp/trace" | cut -d' ' -f1)
+	fi
+	: >"$tmp/all"
+	if [ -n "$first" ]; then
+		each=2
+		lead="s $first\ntake nmi\ns 1\n"
+	fi
+	for k in $(seq "$steps"); do
+		printf '%s\n' "bpe 2\n${lead}s $k"
+	done >"$tmp/ways"
+	rounds_by_ways "$start" "$end"
+	if [ -s "$tmp/missed" ] && quiet; then # rounds are not all as long: by breakpoints
+		again=$(wc -l <"$tmp/missed")
+		awk '{ printf "lb 0x%s\\nc\\nd %d\\nbpe 2\n", $1, NR + 2 }' "$tmp/missed" >"$tmp/ways"
+		rounds_by_ways "$start" "$end"
+	fi
+	given=$((steps + again)) boots=$((1 + (again > 0)))
+	read -r rounds nmis taken last ends odd points <"$tmp/judged"
+	missed=$(wc -l <"$tmp/missed")
 	# A nested NMI may come while the first still blocks it, and is then taken later.
 	# Steps beyond the path's end stop there.
-	if [ "$rounds" = $((steps + 1)) ] && [ "$nmis" = $((steps * each)) ] &&
-		{ [ -n "$first" ] || [ "$taken" = "$steps" ]; } && [ "$ends" = $((steps + 1)) ] && [ "$odd" = 0 ] &&
-		{ [ "$tail" = any ] || [ "$last" = "$tail" ]; } &&
+	if [ "$rounds" = $((given + boots)) ] && [ "$nmis" = $((given * each)) ] &&
+		{ [ -n "$first" ] || [ "$taken" = "$given" ]; } && [ "$ends" = $((given + boots)) ] && [ "$odd" = 0 ] &&
+		[ "$missed" = 0 ] && { [ "$tail" = any ] || [ "$last" = "$tail" ]; } &&
 		quiet; then
-		result ok "$name: $nmis NMIs, $taken taken exactly there; the same state at all $ends ends"
+		[ ! -s "$tmp/trace" ] || covered=" at all $points addresses;"
+		result ok "$name: $nmis NMIs, $taken taken exactly there;$covered the same state at all $ends ends"
 	else
 		result "not ok" "$name"
-		echo "# of $steps steps: rounds $rounds, NMIs $nmis, taken there $taken, tail seen $last, ends $ends, $odd odd"
+		echo "# of $steps steps, $again points again: rounds $rounds, NMIs $nmis, taken there $taken, tail seen $last," \
+			"ends $ends, $odd odd; $missed of $points addresses missed"
 		tail -n 5 "$tmp/serial" | sed 's/^/# | /'
 	fi
-	if [ "${COUNT:-0}" = 1 ] && [ -z "$first" ]; then
+	# QEMU's IRET does not fault at a non-canonical RIP.
+	if [ "${COUNT:-0}" = 1 ] && [ -z "$first" ] && [ "$path" != badrip_noncanonical ]; then
 		count "$name" "$path" "$append"
 	fi
 }
@@ -110,12 +140,12 @@ for pti in on off; do
 	sweep "page fault, pti=$pti" fault 1600 any "pti=$pti"
 	sweep "breakpoint and signal, pti=$pti" breakpoint 3000 any "pti=$pti"
 	sweep "nested in the head, pti=$pti" syscall 900 any "pti=$pti debug_nmi_iret" 3
-	[ "${DEEP:-0}" -gt 0 ] || continue
-	sweep "IRET to a non-canonical RIP, pti=$pti" badrip_noncanonical 5000 any "pti=$pti debug_frames"
-	sweep "IRET with a null SS, pti=$pti" badss_null 5000 any "pti=$pti debug_frames"
-	sweep "invalid opcode, pti=$pti" opcode 3000 any "pti=$pti"
-	sweep "hostile flags, pti=$pti" sysflags 300 any "pti=$pti"
-	sweep "page fault in the kernel, pti=$pti" uaccess 2500 any "pti=$pti"
+	[ "${FULL:-0}" = 1 ] || continue
+	sweep "IRET to a non-canonical RIP, pti=$pti" badrip_noncanonical all any "pti=$pti debug_frames"
+	sweep "IRET with a null SS, pti=$pti" badss_null all any "pti=$pti"
+	sweep "invalid opcode, pti=$pti" opcode all any "pti=$pti"
+	sweep "hostile flags, pti=$pti" sysflags all any "pti=$pti"
+	sweep "page fault in the kernel, pti=$pti" uaccess all any "pti=$pti"
 done
 if [ "${DEEP:-0}" -gt 0 ]; then
 	for first in $(seq 1 "$DEEP" 256); do

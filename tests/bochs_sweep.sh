@@ -41,6 +41,17 @@ path_image() { # path, kernel's words, [gcc's words]
 		scripts/iso.sh -o "$tmp/iso" -k "${kernel:-$build/kaiser.elf}" -i "$tmp/initrd" -a "nokaslr $2" || exit 1
 }
 
+# Where that path begins and ends in $tmp/paths: the returns that fault share both.
+path_start() {
+	[[ $1 = bad* ]] && set -- bad
+	address "$tmp/paths" "path_$1"
+}
+
+path_end() {
+	[[ $1 = bad* ]] && set -- bad
+	address "$tmp/paths" "path_${1}_end"
+}
+
 # What shows all of a state.
 state='r\nsreg\ncreg\ngive bases\n'
 
@@ -49,6 +60,27 @@ run_script() { # [options of bochs.sh]
 	scripts/bochs.sh -t "$seconds" "$@" -P "$PWD/$build/tests/bochs_give.so" -d "$tmp/script" -o "$tmp/out" -l "$tmp/serial" "$tmp/iso" >/dev/null 2>&1
 	awk -f tests/bochs_facts.awk "$tmp/out" >"$tmp/facts"
 }
+
+# The path as Bochs traces it, of five rounds the shortest (a timer may come in between). To $tmp/trace: steps from
+# its start, and the address there; the path's end is the last. What the IDT holds: $tmp/out.
+trace_path() { # start, end, [options of bochs.sh]
+	{
+		printf 'lb 0x%s\nc\ninfo idt 0 255\nlb 0x%s\n' "$1" "$2"
+		for _ in 1 2 3 4 5; do printf 'trace on\nc\ntrace off\nc\n'; done
+		echo q
+	} >"$tmp/script"
+	run_script "${@:3}" -t 60
+	awk -v end="$2" '
+		/^Tracing enabled/ { n = 0 }
+		/^\(0\)\.\[/ && match($0, / 00[0-9a-f][0-9a-f]:[0-9a-f]+ /) { at[n++] = substr($0, RSTART + 6, RLENGTH - 7) }
+		/^Tracing disabled/ && (!most || n < most) { most = n; for (i = 0; i < n; i++) best[i] = at[i] }
+		END {
+			best[most] = end
+			for (i = 0; most && i <= most; i++)
+				print i, best[i]
+		}' "$tmp/out" >"$tmp/trace"
+}
+ours='0000|ffffffffc000' # how addresses of user mode and of the entry code begin
 
 # The kernel said nothing of itself.
 quiet() {
