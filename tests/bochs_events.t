@@ -18,8 +18,7 @@ build=${BUILD:-build}
 . tests/bochs_sweep.sh
 
 every=16
-seconds=60
-[ "${FULL:-0}" = 1 ] && every=1 seconds=600
+[ "${FULL:-0}" = 1 ] && every=1 || seconds=60
 declare -A commands=([timer]='give irq 20' [ipi]='give irq f0' [mce]='give mce' [mce_nmi]='give mce\ntake nmi')
 declare -A vectors=([timer]=20 [ipi]=f0 [mce]=12 [mce_nmi]=2)
 declare -A printed=([timer]=IRQ20 [ipi]=IRQf0 [mce]=MCE [mce_nmi]=MCENMI)
@@ -118,8 +117,8 @@ report() { # path, pti
 			result ok "$event, $1, $2: $given given, $taken taken exactly there; all $points addresses; $ends ends alike"
 		else
 			result "not ok" "$event, $1, $2"
-			echo "# of $tried events $given given, $taken taken there, $wrong wrongly; $missed of $points addresses" \
-				"missed; $ends ends, $odd odd"
+			echo "# of $tried events $given given, $taken taken there, $wrong wrongly; $missed points missed of" \
+				"$points addresses; $ends ends, $odd odd"
 			tail -n 5 "$tmp/serial" | sed 's/^/# | /'
 		fi
 	done
