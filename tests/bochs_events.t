@@ -127,7 +127,8 @@ report() { # path, pti
 events="timer ipi mce mce_nmi"
 paths="syscall int80 sysenter fault"
 [ "${FULL:-0}" = 1 ] && paths="$paths nostack syscall32 sysflags uaccess user userflags breakpoint opcode protection sigreturn
-	badcs_null badcs_kernel badss_null badss_kernel badrip_noncanonical"
+	badcs_null badcs_kernel badcs_data badcs_limit badcs_tss badcs_ldt badss_null badss_rpl badss_kernel badss_code
+	badss_limit badss_ldt badrip_noncanonical badrip_kernel"
 for pti in pti=on pti=off; do
 	for path in $paths; do
 		[[ "$path, $pti" =~ ${BOCHS:-.} ]] || continue
