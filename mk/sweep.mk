@@ -32,13 +32,15 @@ storm-pairs: ## Part of storm-deep: interrupts in NMIs and NMIs in them, breakpo
 	$(STORM) --no-count $(STORM_SOME) --event 'nmi>db,mce>db,nmi>ipi,ipi>nmi,timer>mce'
 
 # A machine check at each of an NMI's first instructions, and an NMI at each instruction from there on; NMI
-# in NMI in NMI. The outermost in the head, on the user's root, and in C code's call.
-storm-triples: ## Part of storm-deep: an NMI after a machine check in an NMI's head, NMIs three deep
+# in NMI in NMI. The outermost in the head, on the user's root, and in C code's call. An NMI in a machine
+# check's exit, and a second machine check from there on; the same exit reached out of an NMI.
+storm-triples: ## Part of storm-deep: an NMI after a machine check in an NMI's head, NMIs three deep, and the like
 	@$(MAKE) kernel $(BUILD)/kaiser $(BUILD)/user/paths
 	for path in syscall fault; do \
 	  for k in 0 1 2 3 4 5 6 7 8 9 10 11; do \
 	    $(STORM) --no-count --path "^$$path\$$" --event 'nmi>mce>nmi' --outer 3/$$k || exit; done; \
-	  $(STORM) --no-count --path "^$$path\$$" --event 'nmi_iret>nmi_iret>nmi_iret' --outer 3/60 || exit; done
+	  $(STORM) --no-count --path "^$$path\$$" --event 'nmi_iret>nmi_iret>nmi_iret' --outer 3/60 || exit; \
+	  $(STORM) --no-count --path "^$$path\$$" --event 'mce>nmi_again>mce,nmi_iret>mce>mce_nmi_again' || exit; done
 
 storm-linux: ## NMIs at every instruction of five of Debian's Linux 6.12's paths, as docs/storm.md has it
 	@scripts/deps.sh test

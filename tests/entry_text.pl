@@ -133,7 +133,7 @@ sub step {
 }
 
 # An NMI that hit CPL 0: its handler takes the frame alone, and RSI is what it interrupted.
-my %kept = (kaiser_nmi_repeat => 'rsi');
+my %kept = ();
 
 my %reached;
 sub at_call {

@@ -118,6 +118,13 @@ static inline uint64_t window_va(const struct kaiser *k, const char *label)
 	return k->cfg.window + KAISER_WIN_TEXT + (uint64_t)(label - kaiser_template);
 }
 
+/* Does ip lie in [start, end) of the template, as the window has it? */
+static inline bool window_inside(const struct kaiser *k, uint64_t ip, const char *start,
+				 const char *end)
+{
+	return ip >= window_va(k, start) && ip < window_va(k, end);
+}
+
 /* descriptors.c */
 void kaiser_idt_build(struct kaiser *k);
 void kaiser_descriptors_build(struct kaiser *k, unsigned cpu, void *page);
@@ -203,6 +210,16 @@ struct kaiser_allowed;
 size_t kaiser_allowed_list(const struct kaiser *k, const struct kaiser_cpu *c, uint64_t ldt,
 			   struct kaiser_allowed *list);
 
+/* What an IST event's kernel-only stack begins with: entry/paranoid.inc. */
+struct save_area {
+	struct pt_regs regs;
+	uint64_t cr3, gs, cr2, unused;
+};
+
+/* mend.c: what the exit of an #MC or #DB that hit CPL 0 is to do, KAISER_IST_*. dropped: the #MC
+ * has dropped an NMI. Called again for the same save area it says and leaves the same. */
+int kaiser_mend_nmi(struct kaiser_cpu *c, struct save_area *sa, bool dropped);
+
 /* policy.c */
 int kaiser_policy_refuse(void);
 void kaiser_policy_decide(struct kaiser_policy *p, enum kaiser_mode asked);
@@ -219,7 +236,7 @@ void kaiser_wipe_for_switch(struct kaiser_cpu *c);
 void kaiser_from_user(struct pt_regs *regs, unsigned vector);
 void kaiser_from_syscall(struct pt_regs *regs);
 void kaiser_from_ia32(struct pt_regs *regs, unsigned how);
-int kaiser_ist_event(struct pt_regs *regs, unsigned vector);
+int kaiser_ist_event(struct pt_regs *regs, unsigned how);
 void kaiser_nmi_event(struct pt_regs *regs);
 void kaiser_exit_work(const struct pt_regs *regs);
 void kaiser_missed_switch_event(void);

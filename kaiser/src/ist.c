@@ -1,83 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the gates to the host's handlers, and what an #MC or #DB at CPL 0 has to mend before it may
- * return: see entry/nmi.inc. The kernel root is loaded, GS is the kernel's.
+ * From the gates to the host's handlers. The kernel root is loaded, GS is the kernel's.
  */
 #include "internal.h"
 
-extern const char kaiser_entry_db[], kaiser_entry_nmi[], kaiser_nmi_saved[], kaiser_nmi_cr3_saved[],
-	kaiser_nmi_head_end[], kaiser_nmi[], kaiser_nmi_safe[], kaiser_nmi_nested_done[],
-	kaiser_nmi_edge[], kaiser_nmi_edge_end[], kaiser_tail_nmi[], kaiser_tail_nmi_end[],
-	kaiser_tail_nmi_nested[], kaiser_tail_nmi_nested_done[], kaiser_tail_nmi_nested_end[],
-	kaiser_tail_nmi_restart[], kaiser_tail_nmi_restart_cr3[], kaiser_tail_nmi_restart_end[],
-	kaiser_entry_sysenter[], kaiser_entry_sysenter_end[], kaiser_sysenter_entry[],
-	kaiser_sysenter_flags_done[];
-
-/* The save area: see entry/paranoid.inc. */
-struct save_area {
-	struct pt_regs regs;
-	uint64_t cr3, gs, cr2, unused;
-};
-
-static bool inside(const struct kaiser *k, uint64_t ip, const char *start, const char *end)
-{
-	return ip >= window_va(k, start) && ip < window_va(k, end);
-}
-
-/*
- * The event hit code that NMIs are blocked in and that has the only copy of an NMI's frame. Makes
- * the save area what that NMI had found when it arrived; its exit then runs the head again.
- */
-static void rebuild_nmi(struct kaiser_cpu *c, struct save_area *sa)
-{
-	const struct kaiser *k = c->k;
-	uint64_t ip = sa->regs.ip;
-	uint64_t *frame = (uint64_t *)((char *)c->page[KAISER_CPU_ENTRY / KAISER_PAGE_SIZE] +
-				       KAISER_IST_NMI_TOP - KAISER_IST_FRAME);
-	uint64_t *ax = &frame[KAISER_NMI_SLOT_AX / 8], *cx = &frame[KAISER_NMI_SLOT_CX / 8],
-		 *r14 = &frame[KAISER_NMI_SLOT_R14 / 8];
-	bool head = inside(k, ip, kaiser_entry_nmi, kaiser_nmi_head_end);
-
-	if (head && ip < window_va(k, kaiser_nmi_saved)) {
-		*ax = sa->regs.ax; /* untouched so far */
-		*cx = sa->regs.cx;
-		*r14 = sa->regs.r14;
-		return;
-	}
-	if (inside(k, ip, kaiser_tail_nmi_restart, kaiser_tail_nmi_restart_end)) {
-		/* A restart has loaded all but rax, and CR3 too unless it is about to. */
-		if (ip < window_va(k, kaiser_tail_nmi_restart_cr3))
-			sa->cr3 = sa->regs.ax & ~KAISER_NOFLUSH;
-	} else if (!(head && ip < window_va(k, kaiser_nmi_cr3_saved)) &&
-		   ip != window_va(k, kaiser_nmi_nested_done) &&
-		   ip != window_va(k, kaiser_tail_nmi_nested_done)) {
-		/* Between these the interrupted CR3 is in r14 only. */
-		sa->cr3 = sa->regs.r14 & ~KAISER_NOFLUSH; /* set by the tail */
-	}
-	sa->regs.ax = *ax;
-	sa->regs.cx = *cx;
-	sa->regs.r14 = *r14;
-	/* So that a second #MC, which runs all this again, finds it done. */
-	sa->regs.ip = window_va(k, kaiser_entry_nmi);
-}
-
-static int mend_nmi(struct kaiser_cpu *c, struct save_area *sa)
-{
-	const struct kaiser *k = c->k;
-	uint64_t ip = sa->regs.ip;
-
-	if (inside(k, ip, kaiser_nmi_edge, kaiser_nmi_edge_end) ||
-	    inside(k, ip, kaiser_tail_nmi, kaiser_tail_nmi_end))
-		return KAISER_IST_NMI_EXIT;
-	if (inside(k, ip, kaiser_entry_nmi, kaiser_nmi_head_end) ||
-	    inside(k, ip, kaiser_nmi, kaiser_nmi_safe) ||
-	    inside(k, ip, kaiser_tail_nmi_nested, kaiser_tail_nmi_nested_end) ||
-	    inside(k, ip, kaiser_tail_nmi_restart, kaiser_tail_nmi_restart_end)) {
-		rebuild_nmi(c, sa);
-		return KAISER_IST_NMI_RESTART;
-	}
-	return KAISER_IST_RETURN;
-}
+extern const char kaiser_entry_db[], kaiser_entry_sysenter[], kaiser_entry_sysenter_end[],
+	kaiser_sysenter_entry[], kaiser_sysenter_flags_done[];
 
 #define DR6_BREAKPOINTS 0xf
 #define DR6_STEP        (1u << 14)
@@ -86,8 +14,8 @@ static int mend_nmi(struct kaiser_cpu *c, struct save_area *sa)
 /* Where a program's TF is still set though the kernel runs: SYSENTER does not clear it. */
 static bool in_sysenter(const struct kaiser *k, uint64_t ip)
 {
-	return inside(k, ip, kaiser_entry_sysenter, kaiser_entry_sysenter_end) ||
-	       inside(k, ip, kaiser_sysenter_entry, kaiser_sysenter_flags_done + 1);
+	return window_inside(k, ip, kaiser_entry_sysenter, kaiser_entry_sysenter_end) ||
+	       window_inside(k, ip, kaiser_sysenter_entry, kaiser_sysenter_flags_done + 1);
 }
 
 /*
@@ -143,10 +71,11 @@ static int lost_debug(struct kaiser_cpu *c, const struct save_area *sa)
 	return KAISER_IST_LOST;
 }
 
-int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
+int kaiser_ist_event(struct pt_regs *regs, unsigned how)
 {
 	struct save_area *sa = (struct save_area *)regs;
 	struct kaiser_cpu *c = hw_this_cpu();
+	unsigned vector = how & 0xff;
 	uint64_t dr7 = 0;
 	int then;
 
@@ -159,7 +88,7 @@ int kaiser_ist_event(struct pt_regs *regs, unsigned vector)
 		kaiser_on_machine_check(regs);
 	else
 		kaiser_on_double_fault(regs, sa->cr2);
-	then = mend_nmi(c, sa);
+	then = kaiser_mend_nmi(c, sa, how & KAISER_IST_NMI_DROPPED);
 	if (vector == 1 && then == KAISER_IST_RETURN)
 		hw_swap_dr7(dr7);
 	return then;

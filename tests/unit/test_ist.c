@@ -9,7 +9,7 @@
 /* SRC: kaiser/src/ldt.c kaiser/src/allowed.c kaiser/src/iomap.c kaiser/src/extra.c */
 /* SRC: kaiser/src/defaults.c kaiser/src/stacks.c kaiser/src/calls.c kaiser/src/kmap.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
-/* SRC: kaiser/src/tls.c */
+/* SRC: kaiser/src/tls.c kaiser/src/mend.c */
 /* SRC: kaiser/src/pcid.c kaiser/src/mode.c */
 /* SRC: kaiser/src/verify_self.c kaiser/src/verify.c kaiser/src/verify_walk.c */
 /* SRC: kaiser/src/verify_tables.c kaiser/src/verify_roots.c kaiser/src/verify_cpu.c */
@@ -23,11 +23,6 @@ extern const char kaiser_entry_db[], kaiser_entry_nmi[], kaiser_nmi_saved[], kai
 	kaiser_nmi_edge[], kaiser_nmi_edge_end[], kaiser_tail_nmi[], kaiser_tail_nmi_end[],
 	kaiser_tail_nmi_nested[], kaiser_tail_nmi_nested_done[], kaiser_tail_nmi_nested_end[],
 	kaiser_tail_nmi_restart[], kaiser_tail_nmi_restart_cr3[], kaiser_tail_nmi_restart_end[];
-
-struct save_area {
-	struct pt_regs regs;
-	uint64_t cr3, gs, cr2, unused;
-};
 
 /* What the NMI had found when it arrived. */
 enum { AX = 0xa1, CX = 0xc1, R14 = 0xe1, CR3 = 0x7001000, GARBAGE = 0xbad, KERNEL_CR3 = 0x7000000 };
@@ -146,6 +141,61 @@ static void every_address(void **state)
 	host_free();
 }
 
+static void frame_given(const struct save_area *sa, const struct save_area *was)
+{
+	assert_memory_equal(slots, &was->regs.ip, 5 * 8);
+	assert_int_equal(slots[KAISER_NMI_SLOT_AX / 8], was->regs.ax);
+	assert_int_equal(slots[KAISER_NMI_SLOT_CX / 8], was->regs.cx);
+	assert_int_equal(slots[KAISER_NMI_SLOT_R14 / 8], was->regs.r14);
+	/* else as it was */
+	assert_int_equal(sa->regs.ip, at(kaiser_entry_nmi));
+	assert_memory_equal(&sa->regs, &was->regs, offsetof(struct pt_regs, ip));
+	assert_memory_equal(&sa->regs.cs, &was->regs.cs,
+			    sizeof(*sa) - offsetof(struct pt_regs, cs));
+}
+
+/*
+ * An NMI hit the exit of a machine check and was dropped, with that exit, by a second one, which
+ * has the first one's save area: the NMI's frame and slots become what it holds, or the NMI is
+ * latched where the NMI's exit is to come. A third machine check does the same, and then nothing is
+ * dropped.
+ */
+static void dropped_nmi(void **state)
+{
+	unsigned count[3] = {0};
+
+	(void)state;
+	host_bring_up(1, KAISER_ON);
+	struct kaiser_cpu *c = host.k.cpu[0];
+	slots = (uint64_t *)((char *)c->page[KAISER_CPU_ENTRY / KAISER_PAGE_SIZE] +
+			     KAISER_IST_NMI_TOP - KAISER_IST_FRAME);
+	for (uint64_t ip = HOST_WINDOW; ip < HOST_WINDOW + 0x5000; ip++) {
+		struct save_area sa = state_at(ip), was = sa;
+		bool leaves = expected(ip) == KAISER_IST_NMI_EXIT;
+
+		if (expected(ip) == KAISER_IST_NMI_RESTART)
+			continue; /* NMIs are blocked there */
+		memset(slots, 0, KAISER_IST_FRAME);
+		c->nmi_state = leaves ? KAISER_NMI_RUNNING : KAISER_NMI_IDLE;
+		unsigned how = 18 | KAISER_IST_NMI_DROPPED;
+		for (int times = 0; times < 2; times++, how = 18) {
+			int got = kaiser_ist_event(&sa.regs, how);
+			count[got]++;
+			assert_int_equal(got,
+					 leaves ? KAISER_IST_NMI_EXIT : KAISER_IST_NMI_RESTART);
+			assert_int_equal(c->nmi_state,
+					 leaves ? KAISER_NMI_RUNNING | KAISER_NMI_LATCHED
+						: KAISER_NMI_IDLE);
+			if (leaves)
+				assert_memory_equal(&sa, &was, sizeof(sa));
+			else
+				frame_given(&sa, &was);
+		}
+	}
+	assert_true(count[1] > 20000 && count[2] > 50 && !count[0]);
+	host_free();
+}
+
 /* A #DB on the #DB head: what is left of the thread goes to its stack, whole but for the frame. */
 static void lost_frame(void **state)
 {
@@ -250,9 +300,8 @@ static void handlers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_address),
-		cmocka_unit_test(lost_frame),
-		cmocka_unit_test(label_boundaries),
+		cmocka_unit_test(every_address), cmocka_unit_test(dropped_nmi),
+		cmocka_unit_test(lost_frame),    cmocka_unit_test(label_boundaries),
 		cmocka_unit_test(handlers),
 	};
 

@@ -5,7 +5,7 @@
 /* SRC: kaiser/src/ldt.c kaiser/src/allowed.c kaiser/src/iomap.c kaiser/src/extra.c */
 /* SRC: kaiser/src/defaults.c kaiser/src/stacks.c kaiser/src/calls.c kaiser/src/kmap.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
-/* SRC: kaiser/src/tls.c */
+/* SRC: kaiser/src/tls.c kaiser/src/mend.c */
 /* SRC: kaiser/src/pcid.c kaiser/src/mode.c */
 /* SRC: kaiser/src/strerror.c */
 /* CFLAGS: -DKAISER_FAKE_HW -Ikaiser/include -Ikaiser/src -Itests/unit */

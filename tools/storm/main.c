@@ -269,7 +269,8 @@ static int nest(struct storm *s, struct storm_run *run, const struct spec *spec,
 		int r;
 
 		if (o->levels ? level < o->count && o->list[level] != k
-			      : !storm_chosen(o, index++, k))
+			      : !allowed(s, inner.fixed, run->step[k].rip) ||
+					!storm_chosen(o, index++, k))
 			continue;
 		r = record(s, &inner);
 		if (r == 1) {

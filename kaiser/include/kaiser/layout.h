@@ -95,6 +95,8 @@
 #define KAISER_IST_NMI_RESTART 1
 #define KAISER_IST_NMI_EXIT    2
 #define KAISER_IST_LOST        3
+/* What it is told, or-ed into the vector: an NMI has to be given anew. */
+#define KAISER_IST_NMI_DROPPED 0x100
 
 /* CR3: SDM volume 3, 4.10.4. Bit 11, set in a user root's PCID, and bit 63, which asks the CPU to
  * keep what it has cached under the PCID, are used only when PCID is. */
