@@ -490,15 +490,15 @@ void kaiser_on_interrupt(struct pt_regs *regs, unsigned vector);
  * kernel mode it has a stack of its own, and whatever was interrupted may be in any state: take no
  * lock that anything else takes. Do not schedule. */
 void kaiser_on_nmi(struct pt_regs *regs);
-/* #DB. From kernel mode: as kaiser_on_nmi(), and take no exception: an NMI's entry may have been hit,
+/* #DB. From kernel mode: as kaiser_on_nmi(), and take no exception: it may have hit an NMI's entry,
  * and an IRET would let in the next NMI, on the frame of that one. DR7 was cleared; for a kernel
- * frame it is put back, but for one in the NMI's entry code (see kaiser_breakpoint_allowed()); for a
- * user frame it is the host's to set. */
+ * frame it is put back, but for one in the NMI's entry code (see kaiser_breakpoint_allowed()); for
+ * a user frame it is the host's to set. */
 void kaiser_on_debug(struct pt_regs *regs, uint64_t dr6);
-/* #MC. From kernel mode: as kaiser_on_debug(). For a kernel frame the library clears MCG_STATUS.MCIP,
- * at the very return; for a user frame the host does, when it has read the banks. A host that
- * returns to a kernel frame must stand being called again for the same one: a second machine check
- * on the way back does that. A host that defines none gets one that panics. */
+/* #MC. From kernel mode: as kaiser_on_debug(). For a kernel frame the library clears
+ * MCG_STATUS.MCIP, at the very return; for a user frame the host does, when it has read the banks.
+ * A host that returns to a kernel frame must stand being called again for the same one: a second
+ * machine check on the way back does that. A host that defines none gets one that panics. */
 void kaiser_on_machine_check(struct pt_regs *regs);
 /* #DF, on a stack of its own, from either mode; must not return. What overflowed is told by
  * kaiser_hole_name(k, cr2), or (k, regs->sp - 8). A host that defines none gets one that panics
