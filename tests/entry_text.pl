@@ -4,7 +4,7 @@
 # and follows every path of it, from each gate (an ENDBR64 is one, and nothing else is) over all branches
 # and calls. Prints where it is not as docs/security.md says, a line each, named by the rule:
 #	ret	no RET and no indirect branch anywhere
-#	verw	VERW directly before each SYSRET and each IRET to user mode
+#	verw	VERW directly before each SYSRET, each IRET to user mode, and each that may lead to such a one
 #	lfence	where a branch decides a SWAPGS, an LFENCE or a WRMSR before GS is used, on either way
 #	clear	at the first call of C no general register holds what was in it at the gate, nor what was
 #		loaded from memory: a pointer to the frame in RDI, the vector in RSI, else 0
@@ -203,7 +203,10 @@ for my $i (@insn) {
 		$i->{near} eq 'kaiser_verw_selector' || ($i->{near} eq 'kaiser_stubs' && $i->{op} eq 'jmp');
 }
 
-# ---- the exits: SYSRET, and IRET behind a SWAPGS; other IRETs lead back to CPL 0.
+# ---- the exits: SYSRET, and IRET behind a SWAPGS; other IRETs lead back to CPL 0, where it may be an exit behind
+# its VERW that an NMI, #MC or #DB hit. A nested NMI has run no C, and what the
+# ordinary kernel exit leads to is no such exit: interrupts are off in those.
+my %no_c = map { $_ => 1 } qw(kaiser_nmi_nested kaiser_nmi_nested_done kaiser_tail_nmi_nested_done kaiser_kernel_entry);
 my ($exits, $inside) = (0, 0);
 my %targets = map { $_->{args}[0] => 1 } grep { $_->{op} =~ /^j/ } @insn;
 for my $i (grep { $_->{op} =~ /^(?:iret|sysret|sysexit)/ } @insn) {
@@ -214,8 +217,8 @@ for my $i (grep { $_->{op} =~ /^(?:iret|sysret|sysexit)/ } @insn) {
 	for (my $p = $b; $p && !ends($p) && $p->{va} > $i->{va} - 16; $p = $p->{before}) {
 		$user ||= $p->{op} eq 'swapgs';
 	}
-	$inside++, next unless $user;
-	$exits++;
+	$user ? $exits++ : $inside++;
+	next if !$user && $no_c{$i->{near}};
 	complain('verw', $i, 'no VERW before it') unless $b->{op} =~ /^verw/;
 	complain('verw', $i, 'a branch leads behind its VERW') if $targets{sprintf '%x', $i->{va}};
 }

@@ -8,7 +8,8 @@
 /* SRC: kaiser/src/descriptors.c kaiser/src/window_tables.c kaiser/src/slots.c kaiser/src/space.c */
 /* SRC: kaiser/src/defaults.c kaiser/src/stacks.c kaiser/src/calls.c kaiser/src/kmap.c */
 /* SRC: kaiser/src/flush.c kaiser/src/wipe.c kaiser/src/ist.c kaiser/src/policy.c */
-/* SRC: kaiser/src/tls.c kaiser/src/mend.c kaiser/src/pcid.c kaiser/src/ldt.c kaiser/src/allowed.c */
+/* SRC: kaiser/src/mend.c */
+/* SRC: kaiser/src/tls.c kaiser/src/pcid.c kaiser/src/ldt.c kaiser/src/allowed.c */
 /* SRC: kaiser/src/iomap.c kaiser/src/extra.c */
 /* SRC: kaiser/src/mode.c */
 /* SRC: kaiser/src/verify_self.c kaiser/src/verify.c kaiser/src/verify_walk.c */
