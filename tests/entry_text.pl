@@ -132,9 +132,6 @@ sub step {
 	else { $r->{$d} = ['loaded'] }
 }
 
-# An NMI that hit CPL 0: its handler takes the frame alone, and RSI is what it interrupted.
-my %kept = ();
-
 my %reached;
 sub at_call {
 	my ($i, $r, $first, $gate) = @_;
@@ -147,8 +144,7 @@ sub at_call {
 		my $kind = $r->{$n}[0];
 		my $fits = $n eq 'rsp' ? 1 : $n eq 'rdi' ? $kind eq 'stack' :
 			$n eq 'rsi' ? $kind =~ /^(?:byte|constant|zero)$/ : $kind eq 'zero';
-		complain('clear', $i, "\U$n\E holds what is $kind, from $gate")
-			unless $fits || ($kept{$i->{near}} // '') eq $n;
+		complain('clear', $i, "\U$n\E holds what is $kind, from $gate") unless $fits;
 	}
 }
 
@@ -203,9 +199,9 @@ for my $i (@insn) {
 		$i->{near} eq 'kaiser_verw_selector' || ($i->{near} eq 'kaiser_stubs' && $i->{op} eq 'jmp');
 }
 
-# ---- the exits: SYSRET, and IRET behind a SWAPGS; other IRETs lead back to CPL 0, where it may be an exit behind
-# its VERW that an NMI, #MC or #DB hit. A nested NMI has run no C, and what the
-# ordinary kernel exit leads to is no such exit: interrupts are off in those.
+# ---- the exits: SYSRET, and IRET behind a SWAPGS. Other IRETs lead back to CPL 0, where it may be an exit behind
+# its VERW that an NMI, #MC or #DB hit; but a nested NMI has run no C, and the ordinary kernel exit does not
+# lead there: interrupts are off.
 my %no_c = map { $_ => 1 } qw(kaiser_nmi_nested kaiser_nmi_nested_done kaiser_tail_nmi_nested_done kaiser_kernel_entry);
 my ($exits, $inside) = (0, 0);
 my %targets = map { $_->{args}[0] => 1 } grep { $_->{op} =~ /^j/ } @insn;
