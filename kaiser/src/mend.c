@@ -80,6 +80,7 @@ static int give_nmi(struct kaiser_cpu *c, struct save_area *sa, int then)
 		fill_slots(frame, regs);
 		regs->ip = window_va(c->k, kaiser_entry_nmi); /* a third #MC finds it done */
 	}
+	/* Else an NMI's head is to run again: NMIs were blocked, so none was dropped. */
 	return KAISER_IST_NMI_RESTART;
 }
 
