@@ -251,8 +251,8 @@ int kaiser_load_foreign(struct kaiser *k, kaiser_pa_t root);
 
 /* ---- spaces ----------------------------------------------------------------------------- */
 
-/* Makes *s the space of a top-level table of the host's. top: 4 KiB aligned, its user half empty,
- * owned by the host. any. KAISER_E_ARG. */
+/* Makes *s, whatever it holds, the space of a top-level table of the host's. top: 4 KiB aligned,
+ * its user half empty, owned by the host. any. KAISER_E_ARG. */
 int kaiser_space_init(struct kaiser *k, struct kaiser_space *s, uint64_t *top);
 
 /* Writes one top-level entry of the user half, in the host's table and in the roots of every CPU
