@@ -195,7 +195,7 @@ static int point(struct storm *s, struct storm_run *run, const struct storm_even
 static int sweep(struct storm *s, struct storm_run *run, const struct storm_event *e, int counted)
 {
 	struct storm_swept w = {.before = s->total};
-	unsigned index[2] = {0}, k;
+	unsigned index[2] = {0}, k, steps, anew = 0;
 
 	for (k = 0; k < run->steps && w.failures < s->o.max_failures; k++) {
 		enum storm_left why = left_out(s, run, e, k, index);
@@ -207,9 +207,17 @@ static int sweep(struct storm *s, struct storm_run *run, const struct storm_even
 		storm_progress(s, run->path->name, k, run->steps);
 		w.points++;
 		s->total.points++;
+		steps = run->steps;
 		r = point(s, run, e, k, &end);
 		if (end)
 			return end;
+		if (run->steps != steps && (!r || s->drifted) && anew++ < 3) {
+			/* A new guest goes another way: that one is swept, from its start. */
+			w = (struct storm_swept){.before = w.before, .failures = w.failures};
+			index[0] = index[1] = 0;
+			k = UINT32_MAX;
+			continue;
+		}
 		w.reached += s->reached;
 		if (!r)
 			continue;
