@@ -40,6 +40,12 @@ static bool in(uint64_t ip, const char *start, const char *end)
 	return ip >= at(start) && ip < at(end);
 }
 
+static void find_slots(void)
+{
+	slots = (uint64_t *)((char *)host.k.cpu[0]->page[KAISER_CPU_ENTRY / KAISER_PAGE_SIZE] +
+			     KAISER_IST_NMI_TOP - KAISER_IST_FRAME);
+}
+
 static void set_slots(uint64_t ax, uint64_t cx, uint64_t r14)
 {
 	slots[KAISER_NMI_SLOT_AX / 8] = ax;
@@ -97,8 +103,7 @@ static void every_address(void **state)
 
 	(void)state;
 	host_bring_up(1, KAISER_ON);
-	slots = (uint64_t *)((char *)host.k.cpu[0]->page[KAISER_CPU_ENTRY / KAISER_PAGE_SIZE] +
-			     KAISER_IST_NMI_TOP - KAISER_IST_FRAME);
+	find_slots();
 	for (unsigned vector = 1; vector <= 18; vector += 17) {
 		for (uint64_t ip = HOST_WINDOW; ip < HOST_WINDOW + 0x5000; ip++) {
 			struct save_area sa = state_at(ip), was = sa;
@@ -167,8 +172,7 @@ static void dropped_nmi(void **state)
 	(void)state;
 	host_bring_up(1, KAISER_ON);
 	struct kaiser_cpu *c = host.k.cpu[0];
-	slots = (uint64_t *)((char *)c->page[KAISER_CPU_ENTRY / KAISER_PAGE_SIZE] +
-			     KAISER_IST_NMI_TOP - KAISER_IST_FRAME);
+	find_slots();
 	for (uint64_t ip = HOST_WINDOW; ip < HOST_WINDOW + 0x5000; ip++) {
 		struct save_area sa = state_at(ip), was = sa;
 		bool leaves = expected(ip) == KAISER_IST_NMI_EXIT;
